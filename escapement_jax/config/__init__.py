@@ -1,0 +1,1 @@
+"""Settings of every verb: frozen dataclasses read from and written to TOML."""

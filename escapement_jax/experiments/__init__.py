@@ -1,0 +1,1 @@
+"""Composition: a configuration in, a run directory out; one file per verb."""

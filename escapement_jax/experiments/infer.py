@@ -1,0 +1,118 @@
+"""Infer genealogies and population size from a file of phased genomes."""
+
+from pathlib import Path
+
+import jax
+
+from escapement_jax.config.genealogy import InferConfig
+from escapement_jax.config.toml import to_toml
+from escapement_jax.genealogy.fit import infer
+from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.posterior import Posterior
+from escapement_jax.io.genealogy_results import (
+    write_allele_ages,
+    write_demography,
+    write_draws,
+    write_metrics,
+    write_summary,
+)
+from escapement_jax.io.rate_maps import read_mutation_map, read_recombination_map
+from escapement_jax.io.read_genotypes import read_genotypes
+from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.plotting.genealogy import save_figures
+from escapement_jax.training.run_report import RunReport
+
+
+def run_infer(
+    input: Path, output: Path, config: InferConfig, *, progress: bool, force: bool
+) -> None:
+    """Read genomes, infer their genealogy, write a run directory and print a summary.
+
+    The directory holds ``draws/*.trees``, ``summary.json``, ``demography.csv``,
+    ``allele_ages.csv``, ``metrics.jsonl``, ``figures/`` and ``config.toml``; it appears when
+    everything has succeeded.
+
+    Args:
+        input: Phased genomes in any format of ``read_genotypes``.
+        output: The directory to create.
+        config: How to infer.
+        progress: Whether to show a progress bar.
+        force: Whether an existing run directory may be replaced.
+
+    Raises:
+        FileExistsError: If ``output`` is not empty and ``force`` is off.
+        ValueError: If a setting is missing or the input cannot be used; says why.
+    """
+    config.check_complete()
+    with new_run_directory(output, force=force) as directory, RunReport() as report:
+        genotypes = read_genotypes(
+            input,
+            ancestral=config.ancestral,
+            region=config.region,
+            samples=config.samples,
+            mask=config.mask,
+        )
+        posterior = _infer(genotypes, config, progress)
+        _write(directory, posterior, config)
+        write_summary(
+            directory / "summary.json",
+            posterior,
+            seconds=report.seconds,
+            peak_memory_mb=report.peak_memory_mb,
+        )
+    print(describe(posterior, report.seconds))
+    for warning in posterior.warnings:
+        print(f"warning: {warning}")
+    print(f"written to {output}")
+
+
+def _infer(genotypes: Genotypes, config: InferConfig, progress: bool) -> Posterior:
+    maps = {}
+    if config.mutation_map is not None:
+        maps["mutation_map"] = read_mutation_map(config.mutation_map, genotypes.contig)
+    if config.recombination_map is not None:
+        maps["recombination_map"] = read_recombination_map(
+            config.recombination_map, genotypes.contig
+        )
+    return infer(genotypes, config, key=jax.random.key(config.seed), progress=progress, **maps)
+
+
+def _write(directory: Path, posterior: Posterior, config: InferConfig) -> None:
+    write_draws(directory / "draws", posterior)
+    write_demography(directory / "demography.csv", posterior.population_size)
+    write_allele_ages(directory / "allele_ages.csv", posterior.allele_ages(), posterior.genotypes)
+    write_metrics(directory / "metrics.jsonl", posterior)
+    save_figures(posterior, directory / "figures")
+    (directory / CONFIG_FILE).write_text(to_toml(config), encoding="utf-8")
+
+
+def describe(posterior: Posterior, seconds: dict[str, float]) -> str:
+    """Return a few lines on a posterior for a person to read.
+
+    Args:
+        posterior: The result of an inference.
+        seconds: Wall time, ``compile`` and ``run``.
+    """
+    genotypes = posterior.genotypes
+    estimate = posterior.population_size
+    dropped = ", ".join(f"{count:,} {name}" for name, count in genotypes.sites_dropped.items())
+    lines = [
+        f"{genotypes.num_haplotypes} haplotypes, {genotypes.num_sites:,} sites on "
+        f"{genotypes.contig}:{genotypes.start + 1:,}-{genotypes.end:,}",
+        f"sites dropped: {dropped or 'none'}",
+        f"log P(genotypes) >= {posterior.elbo:,.1f} (standard error {posterior.elbo_stderr:.1f}, "
+        f"{posterior.num_draws} draws)",
+        f"told N_e {posterior.population_size_prior:,.0f}; inferred N_e(t), 95 % interval:",
+    ]
+    for time, size, lower, upper in zip(
+        estimate.time_generations,
+        estimate.population_size,
+        estimate.lower_95,
+        estimate.upper_95,
+        strict=True,
+    ):
+        lines.append(
+            f"  from {time:>9,.0f} generations {size:>10,.0f} ({lower:,.0f} - {upper:,.0f})"
+        )
+    lines.append(f"{seconds['compile']:.1f} s compiling, {seconds['run']:.1f} s running")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Inference of ancestral recombination graphs and population sizes from phased genomes."""

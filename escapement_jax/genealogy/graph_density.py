@@ -1,0 +1,142 @@
+"""The joint density of data and graph, and the exact Gibbs move of cut levels."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from escapement_jax.array_types import HaplotypeMask, LevelMatrix, PRNGKey
+from escapement_jax.genealogy.coalescent import KingmanTables
+from escapement_jax.genealogy.genome_bins import GenomeChunk
+from escapement_jax.genealogy.local_trees import (
+    lineage_counts,
+    lineages_merged,
+    merge_levels,
+    representatives,
+    tree_length,
+)
+from escapement_jax.genealogy.pruning import site_log_likelihood
+from escapement_jax.genealogy.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.records import level_tables, read_record
+from escapement_jax.genealogy.threading_model import ThreadingModel, recombination_rate
+from escapement_jax.numerics.cumulative import sum_above
+from escapement_jax.numerics.sampling import sample_index
+
+
+class LogDensity(eqx.Module):
+    """Terms of `log p(D, G)` for one chunk.
+
+    Attributes:
+        boundaries: recombination or not at every boundary, cuts included.
+        records: re-coalescence of the cut lineages.
+        mutations: the data given the trees.
+    """
+
+    boundaries: Float[Array, ""]
+    records: Float[Array, ""]
+    mutations: Float[Array, ""]
+
+    @property
+    def total(self) -> Float[Array, ""]:
+        """Sum of the terms."""
+        return self.boundaries + self.records + self.mutations
+
+
+def log_tree_probability(
+    tree: LevelMatrix, present: HaplotypeMask, kingman: KingmanTables
+) -> Float[Array, ""]:
+    """Log probability of a discretised tree under Kingman's coalescent.
+
+    `prod_k g_k[a, b] b! (a - b)! (b - 1)! / (a! (a - 1)!) prod_X lambda_X!`, with `a` lineages that
+    enter a level, `b` that leave it, and `lambda_X` merged into block `X`.
+    """
+    num_levels = kingman.log_transition.shape[0]
+    merged = merge_levels(tree)
+    is_lineage = representatives(merged, present, num_levels)
+    entering, leaving = lineage_counts(is_lineage, present)
+    log_factorial = kingman.log_factorial
+    shape = log_factorial[leaving] + log_factorial[entering - leaving]
+    shape = shape + log_factorial[leaving - 1] - log_factorial[entering]
+    shape = shape - log_factorial[entering - 1]
+    blocks = log_factorial[lineages_merged(tree, merged, num_levels).astype(jnp.int32)]
+    within = jnp.where(is_lineage, blocks, 0.0).sum(0)
+    return (level_tables(kingman.log_transition, entering, leaving) + shape + within).sum()
+
+
+def log_density(graph: RecombinationGraph, chunk: GenomeChunk, model: ThreadingModel) -> LogDensity:
+    """Log density of the data and of all that happens in a chunk, given the tree on entering it.
+
+    The probability of the first tree of the genome is `log_tree_probability`.
+    """
+    merged = jax.vmap(merge_levels)(graph.trees)
+    length = jax.vmap(tree_length, in_axes=(0, None, None))(merged, graph.present, model.times)
+    segment, has_record = graph.segment, graph.has_record
+    before = length[segment - has_record.astype(jnp.int32)]
+    rate = recombination_rate(chunk.recombination, before)
+    cut = jnp.log(jnp.where(has_record, rate * model.pieces[graph.cut_level], 1.0))
+    boundaries = cut + jnp.where(has_record, 0.0, jnp.log1p(-rate * before))
+
+    opening = jnp.nonzero(has_record, size=graph.capacity, fill_value=0)[0]
+    record = jax.vmap(read_record, in_axes=(0, 0, 0, 0, None, None))(
+        graph.trees[:-1],
+        graph.trees[1:],
+        jnp.maximum(graph.moved[opening], 0),
+        graph.cut_level[opening],
+        graph.present,
+        model,
+    )
+    log_probability = jnp.log(jnp.maximum(record.terms.sum(-1), 1e-30))
+    in_use = jnp.arange(graph.capacity) < has_record.sum()
+
+    def site(tree, alleles, rate):
+        times = rate * model.times
+        return site_log_likelihood(tree, graph.present, alleles, times, model.mutation)
+
+    trees = graph.trees[segment[chunk.site_bin]]
+    sites = jax.vmap(site)(trees, chunk.genotypes, chunk.site_mutation)
+    return LogDensity(
+        boundaries=boundaries.sum(),
+        records=jnp.where(in_use, log_probability, 0.0).sum(),
+        mutations=sites.sum() - (chunk.invariant_mutation * length[segment]).sum(),
+    )
+
+
+def refresh_cut_levels(
+    key: PRNGKey, graph: RecombinationGraph, model: ThreadingModel
+) -> RecombinationGraph:
+    """Draw the cut level of every record from its exact conditional given the trees.
+
+    The cut `r` lies above the top of the lineage and not above either coalescence; its weight is
+    `w_r q(T' | T, s, r)`. A Gibbs step: it leaves the joint law of graph and data as it is.
+    """
+    opening = jnp.nonzero(graph.has_record, size=graph.capacity, fill_value=graph.moved.shape[0])[0]
+    opening = opening.astype(jnp.int32)
+    bins = jnp.minimum(opening, graph.moved.shape[0] - 1)
+    levels = jnp.arange(model.num_levels, dtype=jnp.int32)
+
+    def draw(
+        uniform: Float[Array, ""],
+        before: LevelMatrix,
+        after: LevelMatrix,
+        moved: Int[Array, ""],
+        cut_level: Int[Array, ""],
+    ) -> Int[Array, ""]:
+        members = graph.present & (before[moved] < cut_level.astype(jnp.int8))
+        lowest = jnp.where(members, before[moved], -1).max().astype(jnp.int32) + 1
+        record = read_record(before, after, moved, lowest, graph.present, model)
+        from_here = (record.terms + sum_above(record.terms)) / jnp.maximum(record.survival, 1e-30)
+        highest = jnp.minimum(record.old_level, record.new_level)
+        allowed = (levels >= lowest) & (levels <= highest)
+        weights = jnp.where(allowed, model.pieces * from_here, 0.0)
+        return jnp.where(weights.sum() > 0, sample_index(uniform, weights), cut_level)
+
+    uniforms = jax.random.uniform(key, opening.shape, model.times.dtype)
+    drawn = jax.vmap(draw)(
+        uniforms,
+        graph.trees[:-1],
+        graph.trees[1:],
+        jnp.maximum(graph.moved[bins], 0),
+        graph.cut_level[bins],
+    )
+    cut_level = graph.cut_level.at[opening].set(drawn, mode="drop")
+    return eqx.tree_at(lambda g: g.cut_level, graph, cut_level)

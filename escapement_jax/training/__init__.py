@@ -1,0 +1,1 @@
+"""What every fit shares: progress on the terminal and the report of a run."""
