@@ -11,8 +11,10 @@ from jaxtyping import Array, Float, Int, Int8
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.rate_map import RateMap
 
-LARGEST_EXPECTED_RECOMBINATIONS = 0.2
+LARGEST_EXPECTED_RECOMBINATIONS = 0.4
 """Bins are split until fewer recombinations than this are expected in a tree across a boundary."""
+
+SITES_PER_BLOCK = 16
 
 
 class GenomeChunk(eqx.Module):
@@ -28,6 +30,7 @@ class GenomeChunk(eqx.Module):
         site_bin: bin of every site, counted from the chunk's first.
         site_mutation: mutation rate at every site, per generation.
         genotypes: 0 ancestral, 1 derived, -1 missing.
+        num_site_blocks: blocks of `SITES_PER_BLOCK` rows that hold a site.
     """
 
     recombination: Float[Array, " bins"]
@@ -36,6 +39,7 @@ class GenomeChunk(eqx.Module):
     site_bin: Int[Array, " sites"]
     site_mutation: Float[Array, " sites"]
     genotypes: Int8[Array, "sites haplotypes"]
+    num_site_blocks: Int[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ def make_chunks(bins: GenomeBins, bins_per_chunk: int) -> Sequence[GenomeChunk]:
     starts = np.arange(0, bins.num_bins, bins_per_chunk)
     sites = np.searchsorted(bins.site_bin, np.append(starts, bins.num_bins))
     most_sites = int(np.diff(sites).max())
-    capacity = next(s for s in 2 ** np.arange(4, 64) if s > most_sites)
+    capacity = SITES_PER_BLOCK * (most_sites // SITES_PER_BLOCK + 1)
     chunks = []
     for index, start in enumerate(starts):
         rows = slice(sites[index], sites[index + 1])
@@ -189,6 +193,7 @@ def make_chunks(bins: GenomeBins, bins_per_chunk: int) -> Sequence[GenomeChunk]:
                     _padded(np.append(0.0, bins.site_mutation[rows]), capacity, 0)
                 ),
                 genotypes=jnp.asarray(_padded(genotypes, capacity, -1)),
+                num_site_blocks=jnp.asarray(within.size // SITES_PER_BLOCK + 1, jnp.int32),
             )
         )
     return chunks

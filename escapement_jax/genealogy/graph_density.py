@@ -24,7 +24,7 @@ from escapement_jax.numerics.sampling import sample_index
 
 
 class LogDensity(eqx.Module):
-    """Terms of `log p(D, G)` for one chunk.
+    """Terms of `log p(D, G)` for one chunk, or for a batch of draws of it.
 
     Attributes:
         boundaries: recombination or not at every boundary, cuts included.
@@ -32,12 +32,12 @@ class LogDensity(eqx.Module):
         mutations: the data given the trees.
     """
 
-    boundaries: Float[Array, ""]
-    records: Float[Array, ""]
-    mutations: Float[Array, ""]
+    boundaries: Float[Array, "*draws"]
+    records: Float[Array, "*draws"]
+    mutations: Float[Array, "*draws"]
 
     @property
-    def total(self) -> Float[Array, ""]:
+    def total(self) -> Float[Array, "*draws"]:
         """Sum of the terms."""
         return self.boundaries + self.records + self.mutations
 

@@ -8,7 +8,7 @@ smallest member represents it. A position on the tree is (any haplotype below th
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Int8
+from jaxtyping import Array, Bool, Float, Int, Int8, Shaped
 
 from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels
 
@@ -23,6 +23,13 @@ def merge_levels(tree: LevelMatrix) -> Int8[Array, " haplotypes"]:
     """
     earlier = jnp.tril(jnp.ones(tree.shape, bool), -1)
     return jnp.where(earlier, tree, ABSENT).min(-1)
+
+
+def merge_parents(
+    tree: LevelMatrix, merged: Int8[Array, " haplotypes"]
+) -> Int[Array, " haplotypes"]:
+    """Representative of the block that each haplotype merges into at its merge level."""
+    return jnp.argmax(tree <= merged[:, None], 1).astype(jnp.int32)
 
 
 def representatives(
@@ -58,6 +65,27 @@ def tree_length(
     return root_height + jnp.where(inner, heights, 0.0).sum()
 
 
+def spread_to_members(
+    table: Shaped[Array, "haplotypes levels"],
+    merged: Int8[Array, " haplotypes"],
+    parents: Int[Array, " haplotypes"],
+) -> Shaped[Array, "haplotypes levels"]:
+    """Give every haplotype the entries of the representative of its block, level by level.
+
+    A haplotype represents its block below its merge level and follows its parent from there on.
+    Parents come before their children, so one pass in order does it.
+    """
+    levels = jnp.arange(table.shape[1], dtype=jnp.int8)
+
+    def fill(filled, haplotype):
+        follows = levels >= merged[haplotype]
+        row = jnp.where(follows, filled[parents[haplotype]], filled[haplotype])
+        return filled.at[haplotype].set(row), None
+
+    filled, _ = lax.scan(fill, table, jnp.arange(table.shape[0], dtype=jnp.int32))
+    return filled
+
+
 def lineages_merged(
     tree: LevelMatrix, merged: Int8[Array, " haplotypes"], num_levels: int
 ) -> Int8[Array, "haplotypes levels"]:
@@ -65,11 +93,11 @@ def lineages_merged(
 
     `lambda[j, k] = 1 + #{i : i merges at level k and lies in the block of j at level k}`.
     """
-    levels = jnp.arange(num_levels, dtype=jnp.int8)
-    together = (tree <= merged[None, :]).astype(jnp.float32)
-    merges_here = (merged[:, None] == levels[None, :]).astype(jnp.float32)
-    counts = jnp.matmul(together, merges_here, precision=lax.Precision.HIGHEST)
-    return 1 + counts.astype(jnp.int8)
+    parents = merge_parents(tree, merged)
+    shape = (tree.shape[0], num_levels)
+    at_level = jnp.where(merged < ABSENT, merged, num_levels).astype(jnp.int32)
+    own = jnp.ones(shape, jnp.int8).at[parents, at_level].add(1, mode="drop")
+    return spread_to_members(own, merged, parents)
 
 
 def lineage_counts(

@@ -7,10 +7,16 @@ levels these mergers build the tree; several mergers in one level are mergers at
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Int, Int8
 
 from escapement_jax.array_types import LevelMatrix
-from escapement_jax.genealogy.local_trees import ABSENT, merge_levels
+from escapement_jax.genealogy.local_trees import (
+    ABSENT,
+    merge_levels,
+    merge_parents,
+    spread_to_members,
+)
 
 
 class MergeOrder(eqx.Module):
@@ -42,31 +48,29 @@ def merge_order(tree: LevelMatrix, num_levels: int) -> MergeOrder:
         num_levels: number of time levels.
     """
     merged = merge_levels(tree)
-    parents = jnp.argmax(tree <= merged[:, None], 1).astype(jnp.int32)
+    parents = merge_parents(tree, merged)
     child = jnp.argsort(merged).astype(jnp.int32)
-    sorted_levels = merged[child]
-    used = sorted_levels < ABSENT
-    parent = parents[child]
+    level = merged[child].astype(jnp.int32)
+    used = level < ABSENT
     return MergeOrder(
         child=child,
-        parent=parent,
-        level=jnp.where(used, sorted_levels, 0).astype(jnp.int32),
+        parent=parents[child],
+        level=jnp.where(used, level, 0),
         used=used,
-        node=_nodes_below(tree, parent, sorted_levels, num_levels),
+        node=_nodes_below(parents[child], level, merged, parents, num_levels),
     )
 
 
 def _nodes_below(
-    tree: LevelMatrix,
     parent: Int[Array, " haplotypes"],
-    levels: Int8[Array, " haplotypes"],
+    level: Int[Array, " haplotypes"],
+    merged: Int8[Array, " haplotypes"],
+    parents: Int[Array, " haplotypes"],
     num_levels: int,
 ) -> Int[Array, "haplotypes levels"]:
-    """Last merger at or below each level that each haplotype takes part in, else its own leaf."""
-    size = tree.shape[0]
-    takes_part = (tree[:, parent] <= levels[None, :]) & (levels < ABSENT)[None, :]
-    number = jnp.where(takes_part, jnp.arange(size, dtype=jnp.int32)[None, :] + size, -1)
-    grid = jnp.arange(num_levels, dtype=jnp.int8)
-    reached = levels[None, :] <= grid[:, None]
-    last = jnp.where(reached[None], number[:, None, :], -1).max(-1)
-    return jnp.where(last < 0, jnp.arange(size, dtype=jnp.int32)[:, None], last)
+    """Last merger at or below each level that each block has gone through, else its only leaf."""
+    size = parent.shape[0]
+    haplotypes = jnp.arange(size, dtype=jnp.int32)
+    leaves = jnp.broadcast_to(haplotypes[:, None], (size, num_levels))
+    mergers = leaves.at[parent, level].max(size + haplotypes, mode="drop")
+    return spread_to_members(lax.cummax(mergers, axis=1), merged, parents)

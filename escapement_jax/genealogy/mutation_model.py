@@ -52,8 +52,8 @@ def change_probability(scaled_length: Float[Array, "*shape"]) -> Float[Array, "*
 
 
 def along_branch(
-    message: Float[Array, "alleles *shape"], scaled_length: Float[Array, "*shape"]
-) -> Float[Array, "alleles *shape"]:
+    message: Float[Array, " alleles *shape"], scaled_length: Float[Array, "*shape"]
+) -> Float[Array, " alleles *shape"]:
     """Carry a message over a branch, `m'[a] = sum_b P(a -> b) m[b]`, of length `mu d`."""
     change = change_probability(scaled_length)[None]
     return (1 - change) * message + change * message[::-1]
@@ -61,7 +61,7 @@ def along_branch(
 
 def leaf_likelihood(
     alleles: Int8[Array, "*shape"], genotype_error: Float[Array, ""]
-) -> Float[Array, "alleles *shape"]:
+) -> Float[Array, " alleles *shape"]:
     """Probability of each genotype given the true allele; (1, 1) where it is missing (-1)."""
     right, wrong = 1 - genotype_error, genotype_error
     derived = jnp.where(alleles == 1, right, wrong)

@@ -24,10 +24,10 @@ from escapement_jax.genealogy.mutation_model import (
 class _Mergers(eqx.Module):
     """What the way up leaves at every merger: incoming messages, outgoing one, its log scale."""
 
-    from_child: Float[Array, "haplotypes 2"]
-    from_parent: Float[Array, "haplotypes 2"]
-    message: Float[Array, "haplotypes 2"]
-    log_scale: Float[Array, " haplotypes"]
+    from_child: Float[Array, "*haplotypes 2"]
+    from_parent: Float[Array, "*haplotypes 2"]
+    message: Float[Array, "*haplotypes 2"]
+    log_scale: Float[Array, "*haplotypes"]
 
 
 class _Branches(eqx.Module):
@@ -105,8 +105,8 @@ def _downward(
 
 
 def _mix(
-    message: Float[Array, "alleles *shape"], change: Float[Array, "*shape"]
-) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    message: Float[Array, " alleles *#shape"], change: Float[Array, "*#shape"]
+) -> tuple[Float[Array, "*#shape"], Float[Array, "*#shape"]]:
     """Both entries of a message carried over a branch, broadcast against the change probability."""
     return (
         message[0] + change * (message[1] - message[0]),

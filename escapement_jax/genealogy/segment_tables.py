@@ -22,7 +22,7 @@ from escapement_jax.genealogy.local_trees import (
     root_level,
     tree_length,
 )
-from escapement_jax.genealogy.records import level_tables, read_record
+from escapement_jax.genealogy.records import Record, level_tables, read_record
 from escapement_jax.genealogy.threading_model import ThreadingModel
 from escapement_jax.numerics.cumulative import sum_above, sum_below
 
@@ -131,6 +131,46 @@ def own_moves(tree: LevelMatrix, present: HaplotypeMask, model: ThreadingModel) 
     )
 
 
+class _Copy(eqx.Module):
+    """The copy of the trunk's cut lineage on its way up, beside a thread that joins at level `k`.
+
+    Attributes:
+        surviving: `S1(r -> k)`, both still apart on entering level `k`; 0 below the cut.
+        passing: `S1(r -> k) stayk_k / S(r -> k+1)`, the copy leaves level `k` apart, relative to
+            the trunk alone.
+        join_below: `join1`, for a copy that joins below the thread.
+        join_at: `joink`, for a copy that joins at the thread's level.
+        join_above: `join`, for a copy that joins above it.
+    """
+
+    surviving: Levels
+    passing: Levels
+    join_below: Levels
+    join_at: Levels
+    join_above: Levels
+
+
+def _copy_beside_thread(
+    record: Record, before: LevelMatrix, present: HaplotypeMask, model: ThreadingModel
+) -> _Copy:
+    levels = jnp.arange(model.num_levels, dtype=jnp.int32)
+    entering, leaving = lineage_counts(
+        representatives(merge_levels(before), present, model.num_levels), present
+    )
+    stay, join = model.kingman.stay, model.kingman.join
+    log_with = log_survival(level_tables(stay, entering + 1, leaving + 1))
+    surviving = jnp.exp(jnp.minimum(log_with - log_with[record.cut_level], 0.0))
+    surviving = jnp.where(levels >= record.cut_level, surviving, 0.0)
+    next_survival = jnp.concatenate([record.survival[1:], record.survival[-1:]])
+    return _Copy(
+        surviving=surviving,
+        passing=surviving * level_tables(stay, entering + 1, leaving) / next_survival,
+        join_below=level_tables(join, entering + 1, leaving + 1),
+        join_at=level_tables(join, entering + 1, leaving),
+        join_above=level_tables(join, entering, leaving),
+    )
+
+
 def trunk_moves(
     before: LevelMatrix,
     after: LevelMatrix,
@@ -153,47 +193,35 @@ def trunk_moves(
       `rejoin_same_k`, or from `k` to a later `m` with `rejoin_from_k rejoin_to_m`.
     """
     record = read_record(before, after, moved, cut_level, present, model)
+    copy = _copy_beside_thread(record, before, present, model)
+    q, old, new = record.probability, record.old_level, record.new_level
     levels = jnp.arange(model.num_levels, dtype=jnp.int32)
-    entering, leaving = lineage_counts(
-        representatives(merge_levels(before), present, model.num_levels), present
-    )
-    stay, join = model.kingman.stay, model.kingman.join
-    log_with = log_survival(level_tables(stay, entering + 1, leaving + 1))
-    join_with = level_tables(join, entering + 1, leaving + 1)
-    join_at = level_tables(join, entering + 1, leaving)
     from_cut = levels >= cut_level
-    surviving = jnp.where(from_cut, jnp.exp(jnp.minimum(log_with - log_with[cut_level], 0.0)), 0.0)
-
-    q = record.probability
-    survival = record.survival
-    next_survival = jnp.concatenate([survival[1:], survival[-1:]])
-    passing = surviving * level_tables(stay, entering + 1, leaving) / next_survival
-    joined_below = sum_below(surviving * record.join_weights * join_with)
-    joined_at = surviving * record.join_weights * join_at
-    keep = (joined_below + joined_at + passing * sum_above(record.terms)) / q
+    joined_below = sum_below(copy.surviving * record.join_weights * copy.join_below)
+    joined_at = copy.surviving * record.join_weights * copy.join_at
+    keep = (joined_below + joined_at + copy.passing * sum_above(record.terms)) / q
     keep = jnp.where(from_cut, keep, 1.0)
-    new, own = record.new_level, from_cut & (levels < record.old_level)
-    own_silent = own & record.silent
-    fall_silent = passing * survival[new] * (record.target_lineages + 1) / q
-    fall_silent = fall_silent * level_tables(join, entering, leaving)[new]
-    switch = jnp.where(levels < new, 2 * surviving * join_with / q, 0.0)
-    join_table = level_tables(join, entering, leaving)
+    on_branch = from_cut & (levels < old)
+    silent_on_branch = on_branch & record.silent
+    rejoin_same = (joined_below + 3 * copy.surviving * copy.join_at) / q
+    fall_silent = copy.passing * record.survival[new] * (record.target_lineages + 1) / q
+    fall_silent = fall_silent * copy.join_above[new]
     return TrunkMoves(
         lineage=record.lineage,
-        beside_sibling=present & (after[record.sibling] <= record.old_level.astype(jnp.int8)),
+        beside_sibling=present & (after[record.sibling] <= old.astype(jnp.int8)),
         beside_target=present & (after[record.target] <= new.astype(jnp.int8)),
         mover=jnp.argmax(record.lineage).astype(jnp.int32),
         target=record.target,
         cut_level=cut_level,
-        old_level=record.old_level,
+        old_level=old,
         new_level=new,
-        on_branch=own,
+        on_branch=on_branch,
         keep=keep,
-        switch=switch,
-        fall=jnp.where(own, jnp.where(record.silent, fall_silent, keep), 0.0),
-        rejoin_same=jnp.where(own_silent, (joined_below + 3 * surviving * join_at) / q, 0.0),
-        rejoin_from=jnp.where(own_silent, passing, 0.0),
-        rejoin_to=jnp.where(own_silent, 2 * survival * join_table / q, 0.0),
-        join_again=surviving[new] * join_at[new] / q,
+        switch=jnp.where(levels < new, 2 * copy.surviving * copy.join_below / q, 0.0),
+        fall=jnp.where(on_branch, jnp.where(record.silent, fall_silent, keep), 0.0),
+        rejoin_same=jnp.where(silent_on_branch, rejoin_same, 0.0),
+        rejoin_from=jnp.where(silent_on_branch, copy.passing, 0.0),
+        rejoin_to=jnp.where(silent_on_branch, 2 * record.survival * copy.join_above / q, 0.0),
+        join_again=copy.surviving[new] * copy.join_at[new] / q,
         silent=record.silent,
     )

@@ -110,9 +110,8 @@ def thread_haplotypes(
     for index in reversed(range(len(chunks))):
         keys = jax.random.split(jax.random.fold_in(key_chunks, index), haplotypes.shape[0])
         graph, last, full = _extend(
-            keys, filtered[index], graphs[index], chunks[index], haplotypes, last, model
+            keys, filtered.pop(), graphs[index], chunks[index], haplotypes, last, model
         )
-        filtered[index] = None
         grown.append(graph)
         overflow.append(full)
     if np.any(jax.device_get(overflow)):

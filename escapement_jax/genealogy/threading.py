@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int8
 
 from escapement_jax.array_types import Levels, LineageMessage, PRNGKey
-from escapement_jax.genealogy.genome_bins import GenomeChunk
+from escapement_jax.genealogy.genome_bins import SITES_PER_BLOCK, GenomeChunk
 from escapement_jax.genealogy.local_trees import merge_levels, representatives
 from escapement_jax.genealogy.pruning import attachment_likelihood
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph, ThreadPath
@@ -83,8 +83,15 @@ def _emissions(
             tree, graph.present, alleles, alleles[haplotype], times, model.mutation
         )
 
-    trees = graph.trees[graph.segment[chunk.site_bin]]
-    return jax.vmap(site)(trees, chunk.genotypes, chunk.site_mutation)
+    def block(index, emissions):
+        rows = index * SITES_PER_BLOCK + jnp.arange(SITES_PER_BLOCK, dtype=jnp.int32)
+        trees = graph.trees[graph.segment[chunk.site_bin[rows]]]
+        values = jax.vmap(site)(trees, chunk.genotypes[rows], chunk.site_mutation[rows])
+        return lax.dynamic_update_slice_in_dim(emissions, values, index * SITES_PER_BLOCK, 0)
+
+    # Only blocks that hold sites are computed: the arrays are as long as the busiest chunk needs.
+    shape = (*chunk.genotypes.shape, model.num_levels)
+    return lax.fori_loop(0, chunk.num_site_blocks, block, jnp.zeros(shape, model.times.dtype))
 
 
 def _own_weights(own: OwnMoves, recombination: Float[Array, ""]) -> tuple[Levels, Levels, Levels]:
@@ -138,7 +145,7 @@ def _level_mass(message: LineageMessage, multiplicity: Int8[Array, "haplotypes l
     return jnp.where(multiplicity > 0, message, 0.0).sum(0)
 
 
-def _at(tables: eqx.Module, index: Int[Array, ""]) -> eqx.Module:
+def _at(tables: eqx.Module, index: Int[Array, "*bins"]) -> eqx.Module:
     return jax.tree.map(lambda table: table[index], tables)
 
 

@@ -74,8 +74,8 @@ def threading_model(
 
 
 def recombination_rate(
-    recombination: Float[Array, ""], length: Float[Array, "..."]
-) -> Float[Array, "..."]:
+    recombination: Float[Array, "*#shape"], length: Float[Array, "*#shape"]
+) -> Float[Array, "*#shape"]:
     """Density `h = min(rho, 0.95 / L)` of a cut per generation of branch length.
 
     Args:

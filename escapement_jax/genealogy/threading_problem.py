@@ -93,7 +93,7 @@ def threading_problem(
     recombination = _rate_map(
         genotypes, "recombination", config.recombination_rate, recombination_map
     )
-    size = config.population_size or _size_from_diversity(genotypes, mutation)
+    size = float(config.population_size or _size_from_diversity(genotypes, mutation))
     grid = TimeGrid.for_population_size(config.time_levels, size)
     length = expected_tree_length(genotypes.num_haplotypes, size)
     edges = bin_edges(
