@@ -10,6 +10,7 @@ only (at `k`).
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int8
 
 from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels
@@ -90,6 +91,18 @@ def first_attachment(
     return jnp.where(present[:, None], (lineages + 1) * (survival * join)[None, :], 0.0)
 
 
+def _surviving_cuts(cuts: Levels, stay: Levels) -> Levels:
+    """Cuts below each level that are still apart on entering it, `c_k = c_{k-1} stay_{k-1} + w_k`."""
+
+    def climb(below, level):
+        stay_below, cut = level
+        total = below * stay_below + cut
+        return total, total
+
+    stay_below = jnp.concatenate([jnp.zeros_like(stay[:1]), stay[:-1]])
+    return lax.scan(climb, jnp.zeros_like(cuts[0]), (stay_below, cuts))[1]
+
+
 def own_moves(tree: LevelMatrix, present: HaplotypeMask, model: ThreadingModel) -> OwnMoves:
     """Tabulate the thread's own recombinations on a trunk tree.
 
@@ -109,8 +122,7 @@ def own_moves(tree: LevelMatrix, present: HaplotypeMask, model: ThreadingModel) 
     root_time = jnp.where(root >= 0, times[jnp.maximum(root, 0)], 0.0)
     cuts = pieces * jnp.where(over_root, 2.0, 1.0)
     log_with = log_survival(stay_with)
-    surviving = jnp.exp(jnp.minimum(log_with[None, :] - log_with[:, None], 0.0))
-    surviving_cuts = (jnp.triu(surviving) * cuts[:, None]).sum(0)
+    surviving_cuts = _surviving_cuts(cuts, stay_with)
 
     below = surviving_cuts * level_tables(join, entering + 1, leaving + 1)
     at = surviving_cuts * level_tables(join, entering + 1, leaving)

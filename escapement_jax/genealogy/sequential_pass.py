@@ -38,18 +38,29 @@ from escapement_jax.genealogy.threading_model import ThreadingModel
 _Graphs = Sequence[RecombinationGraph]
 
 
-def _extend(key, filtered, graph, chunk, haplotype, last, model):
+def _filter_chunk(graph, chunk, haplotype, message, model):
+    filtered, last, log_evidence = filter_chunk(graph, chunk, haplotype, message, model)
+    bulk = (filtered.messages, filtered.masses)
+    return bulk, (filtered.own, filtered.trunk), last, log_evidence
+
+
+def _extend_graph(key, bulk, tables, graph, chunk, haplotype, last, model):
     key_path, key_cuts = jax.random.split(key)
+    filtered = FilteredChunk(*bulk, *tables)
     path = sample_chunk(key_path, filtered, graph, chunk, haplotype, last)
     grown, overflow = add_haplotype(graph, haplotype, path)
     grown = refresh_cut_levels(key_cuts, grown, model)
     return grown, (path.entering_branch, path.entering_level), overflow
 
 
+# The messages keep the bins as their first axis, as the scans make and read them: batched over draws
+# in front they would be copied once each way, and they are most of the memory.
 _start = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
-_filter = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, 0, 0, None)))
+_filter = jax.jit(
+    jax.vmap(_filter_chunk, in_axes=(0, None, 0, 0, None), out_axes=((1, 1), 0, 0, 0))
+)
 _sample_last = jax.jit(jax.vmap(sample_last_position))
-_extend = jax.jit(jax.vmap(_extend, in_axes=(0, 0, 0, None, 0, 0, None)))
+_extend = jax.jit(jax.vmap(_extend_graph, in_axes=(0, (1, 1), 0, 0, None, 0, 0, None)))
 _remove = jax.jit(jax.vmap(remove_haplotype))
 _density = jax.jit(jax.vmap(log_density, in_axes=(0, None, None)))
 _first_tree = jax.jit(
@@ -96,11 +107,10 @@ def thread_haplotypes(
     """
     key_last, key_chunks = jax.random.split(key)
     message = _start(graphs[0], model)
-    filtered: list[FilteredChunk] = []
-    evidence = []
+    filtered, evidence = [], []
     for graph, chunk in zip(graphs, chunks, strict=True):
-        chunk_filtered, message, log_evidence = _filter(graph, chunk, haplotypes, message, model)
-        filtered.append(chunk_filtered)
+        *kept, message, log_evidence = _filter(graph, chunk, haplotypes, message, model)
+        filtered.append(kept)
         evidence.append(log_evidence)
     last_keys = jax.random.split(key_last, haplotypes.shape[0])
     last = _sample_last(last_keys, message, graphs[-1])
@@ -110,7 +120,7 @@ def thread_haplotypes(
     for index in reversed(range(len(chunks))):
         keys = jax.random.split(jax.random.fold_in(key_chunks, index), haplotypes.shape[0])
         graph, last, full = _extend(
-            keys, filtered.pop(), graphs[index], chunks[index], haplotypes, last, model
+            keys, *filtered.pop(), graphs[index], chunks[index], haplotypes, last, model
         )
         grown.append(graph)
         overflow.append(full)

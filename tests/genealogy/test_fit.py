@@ -134,6 +134,7 @@ def test_ploidy_is_a_matter_of_names_alone():
     assert haploid.tree_sequence(0).num_individuals == 2 * diploid.tree_sequence(0).num_individuals
 
 
+@pytest.mark.slow
 def test_two_haplotypes_are_enough():
     genotypes = make_genotypes(2)
     pair = infer(genotypes, CONFIG, key=jax.random.key(6))

@@ -5,16 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from escapement_jax.genealogy import recombination_graph
 from escapement_jax.genealogy.local_trees import ABSENT
 from escapement_jax.genealogy.recombination_graph import (
     ThreadPath,
-    add_haplotype,
-    remove_haplotype,
     single_haplotype_graph,
     with_capacity,
 )
 
 HAPLOTYPES, BINS, CAPACITY = 3, 8, 4
+
+add_haplotype = jax.jit(recombination_graph.add_haplotype)
+remove_haplotype = jax.jit(recombination_graph.remove_haplotype)
 
 
 @pytest.fixture(scope="module")

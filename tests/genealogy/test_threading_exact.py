@@ -16,7 +16,6 @@ from escapement_jax.genealogy.graph_density import refresh_cut_levels
 from escapement_jax.genealogy.graph_draw import GraphDraw
 from escapement_jax.genealogy.recombination_graph import (
     RecombinationGraph,
-    ThreadPath,
     add_haplotype,
     remove_haplotype,
 )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from escapement_jax.numerics.cumulative import sum_below
 from escapement_jax.numerics.sampling import sample_index
 
 DTYPES = [jnp.float32, jnp.float64]
@@ -48,6 +49,20 @@ def test_a_uniform_number_next_to_one_draws_a_positive_weight(dtype, size):
     uniforms = 1 - spacing * generator.integers(1, 6, 500)
     drawn = sample_rows(jnp.asarray(uniforms, dtype), jnp.asarray(weights, dtype))
     assert (weights[np.arange(500), drawn] > 0).all()
+
+
+@pytest.mark.parametrize("size", [24, 480])
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+def test_a_uniform_number_at_a_jump_draws_a_positive_weight(size, offset):
+    """Partial sums before and after an outcome of weight zero differ by rounding."""
+    generator = np.random.default_rng(size)
+    weights = generator.exponential(size=(2_000, size)).astype(np.float32) ** 4
+    weights[generator.random(weights.shape) < 0.5] = 0
+    rows, jumps = np.arange(2_000), generator.integers(1, size - 1, 2_000)
+    cumulative = np.asarray(sum_below(jnp.asarray(weights))) + weights
+    uniforms = cumulative[rows, jumps] / cumulative[:, -1] + np.float32(offset * 2**-24)
+    drawn = sample_rows(jnp.asarray(np.clip(uniforms, 0, 1)), jnp.asarray(weights))
+    assert (weights[rows, drawn] > 0).all()
 
 
 def test_without_any_weight_the_first_outcome_is_drawn():
