@@ -28,7 +28,8 @@ hypothesis.settings.load_profile(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs between runs, in pytest's own cache folder."""
-    folder = config.cache.mkdir("jax") if config.cache else None
+    cache = getattr(config, "cache", None)
+    folder = cache.mkdir("jax") if cache else None
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

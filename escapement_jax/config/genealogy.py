@@ -104,7 +104,7 @@ class SimulateGenealogyConfig(Configuration):
     sequence_length: int = 200_000
     """Length of the genome in base pairs."""
     population_size: float = 10_000.0
-    """Diploid population size N_e today."""
+    """Diploid reference size N_e; all sizes and times of a history scale with it."""
     demography: Literal["constant", "bottleneck", "zigzag", "growth"] = "constant"
     """History of the population size."""
     mutation_rate: float = 1.25e-8

@@ -69,3 +69,22 @@ def clip_intervals(intervals: np.ndarray, start: int, end: int) -> np.ndarray:
     """
     clipped = np.clip(intervals, start, end)
     return clipped[clipped[:, 0] < clipped[:, 1]]
+
+
+def without_positions(intervals: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Take single bases out of accessible intervals.
+
+    Args:
+        intervals: int64 [intervals, 2], half-open, sorted and disjoint.
+        positions: bases to take out, sorted; those outside the intervals are ignored.
+
+    Returns:
+        The intervals that are left.
+    """
+    starts = np.union1d(intervals[:, 0], positions + 1)
+    inside = np.searchsorted(intervals[:, 0], starts, side="right") - 1
+    starts = starts[(inside >= 0) & (starts < intervals[np.maximum(inside, 0), 1])]
+    starts = np.setdiff1d(starts, positions)
+    next_cut = np.append(positions, np.iinfo(np.int64).max)[np.searchsorted(positions, starts)]
+    ends = intervals[np.searchsorted(intervals[:, 0], starts, side="right") - 1, 1]
+    return np.stack([starts, np.minimum(ends, next_cut)], axis=1).astype(np.int64)

@@ -9,6 +9,10 @@ A record is dropped, and counted, for the first of these reasons that applies:
 - `duplicate_position`: a site at this position was already kept;
 - `not_segregating`: the chosen samples show fewer than two alleles;
 - `unknown_ancestral_allele`: the annotation is absent or names neither allele.
+
+A variant that is there but cannot be used (`multiallelic`, `not_snp`, `unknown_ancestral_allele`) is
+no invariant base either: its position is taken out of the accessible bases, so that it enters neither
+the likelihood nor the diversity.
 """
 
 from collections import Counter
@@ -19,12 +23,13 @@ from itertools import chain
 import numpy as np
 
 from escapement_jax.genealogy.genotypes import MISSING, Genotypes
-from escapement_jax.io.accessibility_mask import clip_intervals
+from escapement_jax.io.accessibility_mask import clip_intervals, without_positions
 from escapement_jax.io.regions import Region, list_contigs, require_contig
 from escapement_jax.io.variant_records import VariantRecord, VariantSource, read_haplotypes
 
 # Simulated tree sequences may code the ancestral and derived state as 0 and 1.
 _ALPHABETS = (frozenset("ACGT"), frozenset("01"))
+_HIDDEN_REASONS = ("multiallelic", "not_snp", "unknown_ancestral_allele")
 
 
 def require_ancestral(ancestral: str | None, source: str) -> str:
@@ -101,6 +106,8 @@ def sieve_variants(
         reason = sieve.offer(record)
         if reason is not None:
             sieve.dropped[reason] += 1
+        if reason in _HIDDEN_REASONS:
+            sieve.hidden.append(record.position)
     return sieve.genotypes()
 
 
@@ -123,6 +130,7 @@ class _Sieve:
     ploidy: int | None = None
     sites: list[_Site] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    hidden: list[int] = field(default_factory=list)
 
     def offer(self, record: VariantRecord) -> str | None:
         """Keep the record and return `None`, or return the reason to drop it."""
@@ -162,7 +170,9 @@ class _Sieve:
             ploidy=self.ploidy,
             ancestral_alleles=tuple(site.ancestral for site in self.sites),
             derived_alleles=tuple(site.derived for site in self.sites),
-            accessible=clip_intervals(accessible, start, end),
+            accessible=without_positions(
+                clip_intervals(accessible, start, end), np.setdiff1d(self.hidden, positions)
+            ),
             sites_dropped=dict(self.dropped),
         )
 

@@ -50,6 +50,8 @@ def plot_population_size(posterior: Posterior) -> Figure:
         axes.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))
         axes.set(xlabel="generations ago", ylabel="diploid population size")
         axes.set_title("Population size from pair-coalescence rates")
+        lowest, highest = estimate.lower_95.min(), estimate.upper_95.max()
+        axes.set_ylim(min(lowest, prior) / 1.2, max(highest, prior) * 1.2)
         axes.legend()
     return figure
 
@@ -85,7 +87,7 @@ def plot_pairwise_tmrca(
                 _haplotype_name(posterior, haplotype) for haplotype in pair.tolist()
             )
             axes.set(yscale="log", title=names)
-        panels[0].legend(loc="upper right", ncols=3)
+        panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
         panels[-1].set_xlabel(f"position on contig {genotypes.contig} (kb)")
         figure.supylabel("TMRCA (generations)", fontsize=9)
     return figure
@@ -125,7 +127,7 @@ def plot_log_weights(posterior: Posterior) -> Figure:
         totals.axhline(posterior.elbo, color=VERMILION, linewidth=1, label="evidence lower bound")
         totals.set(xlabel="draw", ylabel="sum of log Z (nats)")
         totals.set_title("Every draw")
-        totals.legend()
+        totals.legend(loc="lower right")
     return figure
 
 

@@ -63,3 +63,10 @@ def test_refusals_name_the_line(tmp_path, text, message):
 def test_an_absent_mask_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_accessibility_mask(tmp_path / "mask.bed")
+
+
+def test_single_bases_are_taken_out_of_intervals():
+    intervals = np.array([[0, 5], [10, 12], [20, 21]])
+    left = without_positions(intervals, np.array([0, 2, 4, 7, 11, 20]))
+    assert left.tolist() == [[1, 2], [3, 4], [10, 11]]
+    assert without_positions(intervals, np.array([], dtype=np.int64)).tolist() == intervals.tolist()

@@ -1,0 +1,106 @@
+"""Threading passes over tiny genomes, for tests that compare them with the enumeration."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from escapement_jax.genealogy.recombination_graph import (
+    RecombinationGraph,
+    add_haplotype,
+    remove_haplotype,
+)
+from escapement_jax.genealogy.sequential_pass import empty_graphs, thread_haplotypes
+from escapement_jax.genealogy.threading import (
+    entering_message,
+    filter_chunk,
+    sample_chunk,
+    sample_last_position,
+)
+from tests.reference.tiny_genomes import TinyGenome
+
+DRAWS_PER_ORDER = 6000
+DRAWS = 2 * DRAWS_PER_ORDER
+CAPACITY = 2
+"""Records per chunk of two bins: one at every boundary."""
+
+PAIR = TinyGenome(num_haplotypes=2, num_levels=3, num_bins=4, genotype_error=0.0, seed=1)
+PAIR_WITH_ERROR = TinyGenome(2, 3, 4, 0.05, 2)
+THREE = TinyGenome(3, 3, 4, 0.0, 3)
+THREE_WITH_ERROR = TinyGenome(3, 3, 4, 0.05, 4)
+FOUR = TinyGenome(4, 3, 4, 0.0, 5)
+FOUR_WITH_ERROR = TinyGenome(4, 3, 4, 0.02, 6)
+THREE_FINE = TinyGenome(3, 4, 5, 0.02, 7)
+FOUR_FINE = TinyGenome(4, 4, 5, 0.02, 8)
+
+Graphs = list[RecombinationGraph]
+
+
+def orders_of(genome: TinyGenome) -> np.ndarray:
+    """The first half of the draws threads in the order of the data, the second in another."""
+    straight = np.arange(genome.num_haplotypes)
+    orders = np.stack([straight, np.roll(straight, 1)[::-1]])
+    return np.repeat(orders, DRAWS_PER_ORDER, axis=0).astype(np.int32)
+
+
+@cache
+def sequential_pass(genome: TinyGenome) -> tuple[Graphs, np.ndarray]:
+    """Graphs of all haplotypes and their log weights."""
+    orders = jnp.asarray(orders_of(genome))
+    graphs = empty_graphs(orders[:, 0], genome.num_haplotypes, genome.chunks, CAPACITY)
+    log_weights = np.zeros(DRAWS)
+    for index in range(1, genome.num_haplotypes):
+        key = jax.random.key(100 * genome.seed + index)
+        graphs, log_evidence = thread_haplotypes(
+            key, graphs, genome.chunks, orders[:, index], genome.model
+        )
+        log_weights += log_evidence
+    return graphs, log_weights
+
+
+def choose(graphs: Graphs, draws: np.ndarray | int) -> Graphs:
+    """Some draws of a batch; a single number also drops the batch axis."""
+    return [jax.tree.map(lambda leaf: leaf[draws], graph) for graph in graphs]
+
+
+def every(haplotype: int, draws: int = DRAWS) -> jax.Array:
+    """The same haplotype for every draw."""
+    return jnp.full(draws, haplotype, jnp.int32)
+
+
+def trees_per_bin(graph: RecombinationGraph) -> np.ndarray:
+    """Level matrix of every draw and bin."""
+    segment = np.cumsum(np.asarray(graph.moved) >= 0, axis=1)
+    return np.asarray(graph.trees)[np.arange(len(segment))[:, None], segment]
+
+
+enter_all = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
+filter_all = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, None, 0, None)))
+sample_last = jax.jit(jax.vmap(sample_last_position))
+sample_all = jax.jit(jax.vmap(sample_chunk, in_axes=(0, 0, 0, None, None, 0)))
+add_all = jax.jit(jax.vmap(add_haplotype, in_axes=(0, None, 0)))
+remove_all = jax.jit(jax.vmap(remove_haplotype, in_axes=(0, None)))
+
+
+def thread_without_refresh(
+    key: jax.Array, graphs: Graphs, genome: TinyGenome, leaf: jax.Array
+) -> Graphs:
+    """Thread one haplotype, leaving the cut levels of the other graph's records as they are."""
+    draws = graphs[0].moved.shape[0]
+    message = enter_all(graphs[0], genome.model)
+    filtered = []
+    for graph, chunk in zip(graphs, genome.chunks, strict=True):
+        chunk_filtered, message, _ = filter_all(graph, chunk, leaf, message, genome.model)
+        filtered.append(chunk_filtered)
+    last = sample_last(jax.random.split(key, draws), message, graphs[-1])
+    grown = []
+    for index in reversed(range(len(graphs))):
+        keys = jax.random.split(jax.random.fold_in(key, index), draws)
+        graph, chunk = graphs[index], genome.chunks[index]
+        path = sample_all(keys, filtered[index], graph, chunk, leaf, last)
+        last = (path.entering_branch, path.entering_level)
+        graph, overflow = add_all(graph, leaf, path)
+        assert not overflow.any()
+        grown.append(graph)
+    return grown[::-1]
