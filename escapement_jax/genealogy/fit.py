@@ -138,7 +138,7 @@ def _posterior(
         draw, index = np.argwhere(~np.isfinite(log_weights))[0]
         raise ValueError(
             f"the evidence of threading {index + 1} in draw {draw} is {log_weights[draw, index]}; "
-            "the data are impossible under the model: check rates, or allow a genotype_error"
+            "the data are impossible under the model: check the rates and maps"
         )
     problem = run.problem
     converged = _plateau(densities)

@@ -19,6 +19,10 @@ from escapement_jax.genealogy.pruning import site_log_likelihood
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.records import level_tables, read_record
 from escapement_jax.genealogy.threading_model import ThreadingModel, recombination_rate
+from escapement_jax.genealogy.variable_sites import (
+    hidden_variation,
+    variable_site_log_likelihood,
+)
 from escapement_jax.numerics.cumulative import sum_above
 from escapement_jax.numerics.sampling import sample_index
 
@@ -89,8 +93,11 @@ def log_density(graph: RecombinationGraph, chunk: GenomeChunk, model: ThreadingM
     in_use = jnp.arange(graph.capacity) < has_record.sum()
 
     def site(tree, alleles, rate):
-        times = rate * model.times
-        return site_log_likelihood(tree, graph.present, alleles, times, model.mutation)
+        data = (tree, graph.present, alleles, rate * model.times, model.mutation)
+        if model.unseen_length is None:
+            return site_log_likelihood(*data)
+        kappa = hidden_variation(rate, model.unseen_length, graph.present.sum())
+        return jnp.where(rate > 0, variable_site_log_likelihood(*data, kappa), 0.0)
 
     trees = graph.trees[segment[chunk.site_bin]]
     sites = jax.vmap(site)(trees, chunk.genotypes, chunk.site_mutation)

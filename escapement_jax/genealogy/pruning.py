@@ -114,6 +114,71 @@ def _mix(
     )
 
 
+def attach_leaf(
+    order: MergeOrder,
+    present: HaplotypeMask,
+    leaves: Float[Array, " alleles haplotypes"],
+    new_leaf: Float[Array, " alleles"],
+    scaled_times: Levels,
+    root_prior: Float[Array, " alleles"],
+) -> tuple[LineageMessage, Float[Array, ""]]:
+    """Likelihood ratio of one more leaf at each position, and the log likelihood without it.
+
+    On an existing branch the ratio is the posterior of the allele at that point times the
+    likelihood of the new leaf; above the root the prior is re-rooted. For a tree of one haplotype
+    the likelihood without the leaf counts as one, so that the first two haplotypes count in full.
+
+    Args:
+        order: mergers of the tree.
+        present: haplotypes in the tree.
+        leaves: likelihood of each leaf's genotype given its true allele.
+        new_leaf: the same for the leaf that joins.
+        scaled_times: mutation rate at the site times the representative time of each level.
+        root_prior: probability of the ancestral, the derived allele at the root.
+
+    Returns:
+        Ratio for every (haplotype below the branch, level), 0 for absent haplotypes; and the log
+        likelihood of the site on the tree.
+    """
+    mergers, messages = _upward(order, leaves, scaled_times)
+    branches = _downward(order, mergers, leaves, scaled_times, root_prior)
+    grown = order.used.any()
+    first = jnp.argmax(present)
+    root = jnp.where(grown, order.used.sum() - 1 + present.shape[0], first)
+    is_root = (jnp.arange(branches.top.shape[0]) == root)[:, None]
+    alone = jnp.where(grown, (messages[:, first] * root_prior).sum(), 1.0)
+
+    # The two alleles are written out: a fused loop over an axis of two costs six times as much.
+    change_below = change_probability(scaled_times[None, :] - branches.bottom[:, None])
+    change_above = change_probability(branches.top[:, None] - scaled_times[None, :])
+    below_0, below_1 = _mix(branches.below[:, :, None], change_below)
+    above_0, above_1 = _mix(branches.above[:, :, None], change_above)
+    point_0 = below_0 * jnp.where(is_root, root_prior[0], above_0)
+    point_1 = below_1 * jnp.where(is_root, root_prior[1], above_1)
+    new_0, new_1 = _mix(new_leaf[:, None], change_probability(scaled_times))
+    joined = point_0 * new_0[None, :] + point_1 * new_1[None, :]
+    ratio = joined / jnp.where(is_root, alone, point_0 + point_1)
+    ratio = jnp.take_along_axis(ratio, order.node, 0)
+    return jnp.where(present[:, None], ratio, 0.0), jnp.log(alone) + mergers.log_scale.sum()
+
+
+def leaf_log_likelihood(
+    order: MergeOrder,
+    present: HaplotypeMask,
+    leaves: Float[Array, " alleles haplotypes"],
+    scaled_times: Levels,
+    root_prior: Float[Array, " alleles"],
+) -> Float[Array, ""]:
+    """Log probability of the leaves of a tree: the root prior times the message at the root.
+
+    Source:
+        Felsenstein (1981), J. Mol. Evol. 17, 368-376.
+    """
+    mergers, messages = _upward(order, leaves, scaled_times)
+    root = messages[:, jnp.argmax(present)]
+    return jnp.log((root * root_prior).sum()) + mergers.log_scale.sum()
+
+
 def attachment_likelihood(
     tree: LevelMatrix,
     present: HaplotypeMask,
@@ -124,10 +189,7 @@ def attachment_likelihood(
 ) -> LineageMessage:
     """Likelihood ratio of a site when one more haplotype joins the tree at each position.
 
-    `p(site | tree with the haplotype at (x, k)) / p(site | tree)`, which on an existing branch is
-    the posterior of the allele at that point times the likelihood of the new leaf, and above the
-    root re-roots the prior. For a tree of one haplotype the denominator is dropped, so that the
-    first two haplotypes count in full.
+    `p(site | tree with the haplotype at (x, k)) / p(site | tree)`; see `attach_leaf`.
 
     Args:
         tree: level matrix of the tree.
@@ -142,27 +204,8 @@ def attachment_likelihood(
     """
     order = merge_order(tree, scaled_times.shape[0])
     leaves = leaf_likelihood(alleles, model.genotype_error)
-    mergers, messages = _upward(order, leaves, scaled_times)
-    branches = _downward(order, mergers, leaves, scaled_times, model.root_prior)
-
-    first = jnp.argmax(present)
-    root = jnp.where(order.used.any(), order.used.sum() - 1 + tree.shape[0], first)
-    is_root = (jnp.arange(branches.top.shape[0]) == root)[:, None]
-    alone = jnp.where(order.used.any(), (messages[:, first] * model.root_prior).sum(), 1.0)
-
-    # The two alleles are written out: a fused loop over an axis of two costs six times as much.
-    change_below = change_probability(scaled_times[None, :] - branches.bottom[:, None])
-    change_above = change_probability(branches.top[:, None] - scaled_times[None, :])
-    below_0, below_1 = _mix(branches.below[:, :, None], change_below)
-    above_0, above_1 = _mix(branches.above[:, :, None], change_above)
-    point_0 = below_0 * jnp.where(is_root, model.root_prior[0], above_0)
-    point_1 = below_1 * jnp.where(is_root, model.root_prior[1], above_1)
     new_leaf = leaf_likelihood(new_allele, model.genotype_error)
-    new_0, new_1 = _mix(new_leaf[:, None], change_probability(scaled_times))
-    joined = point_0 * new_0[None, :] + point_1 * new_1[None, :]
-    ratio = joined / jnp.where(is_root, alone, point_0 + point_1)
-    ratio = jnp.take_along_axis(ratio, order.node, 0)
-    return jnp.where(present[:, None], ratio, 0.0)
+    return attach_leaf(order, present, leaves, new_leaf, scaled_times, model.root_prior)[0]
 
 
 def site_log_likelihood(
@@ -172,9 +215,7 @@ def site_log_likelihood(
     scaled_times: Levels,
     model: MutationModel,
 ) -> Float[Array, ""]:
-    """Log probability of the genotypes at a site on a tree.
-
-    Felsenstein's pruning, the root prior times the message at the root.
+    """Log probability of the genotypes at a site on a tree; see `leaf_log_likelihood`.
 
     Args:
         tree: level matrix of the tree.
@@ -182,12 +223,7 @@ def site_log_likelihood(
         alleles: genotypes at the site (0, 1, or -1 for missing).
         scaled_times: mutation rate at the site times the representative time of each level.
         model: root prior and genotype error.
-
-    Source:
-        Felsenstein (1981), J. Mol. Evol. 17, 368-376.
     """
     order = merge_order(tree, scaled_times.shape[0])
     leaves = leaf_likelihood(alleles, model.genotype_error)
-    mergers, messages = _upward(order, leaves, scaled_times)
-    root = messages[:, jnp.argmax(present)]
-    return jnp.log((root * model.root_prior).sum()) + mergers.log_scale.sum()
+    return leaf_log_likelihood(order, present, leaves, scaled_times, model.root_prior)

@@ -92,7 +92,7 @@ def first_attachment(
 
 
 def _surviving_cuts(cuts: Levels, stay: Levels) -> Levels:
-    """Cuts below each level that are still apart on entering it, `c_k = c_{k-1} stay_{k-1} + w_k`."""
+    """Cuts below each level still apart on entering it, `c_k = c_{k-1} stay_{k-1} + w_k`."""
 
     def climb(below, level):
         stay_below, cut = level

@@ -53,8 +53,8 @@ def _extend_graph(key, bulk, tables, graph, chunk, haplotype, last, model):
     return grown, (path.entering_branch, path.entering_level), overflow
 
 
-# The messages keep the bins as their first axis, as the scans make and read them: batched over draws
-# in front they would be copied once each way, and they are most of the memory.
+# The messages keep the bins as their first axis, as the scans make and read them: with the draws in
+# front they would be copied once each way, and they are most of the memory.
 _start = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
 _filter = jax.jit(
     jax.vmap(_filter_chunk, in_axes=(0, None, 0, 0, None), out_axes=((1, 1), 0, 0, 0))

@@ -11,6 +11,8 @@ genome: `filter_chunk` hands its last message to the next chunk, `sample_chunk` 
 them.
 """
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -19,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Int8
 
 from escapement_jax.array_types import Levels, LineageMessage, PRNGKey
 from escapement_jax.genealogy.genome_bins import SITES_PER_BLOCK, GenomeChunk
-from escapement_jax.genealogy.local_trees import merge_levels, representatives
+from escapement_jax.genealogy.local_trees import merge_levels, representatives, root_level
 from escapement_jax.genealogy.pruning import attachment_likelihood
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph, ThreadPath
 from escapement_jax.genealogy.segment_tables import (
@@ -30,8 +32,11 @@ from escapement_jax.genealogy.segment_tables import (
     trunk_moves,
 )
 from escapement_jax.genealogy.threading_model import ThreadingModel, recombination_rate
+from escapement_jax.genealogy.variable_sites import hidden_variation, variable_site_attachment
 from escapement_jax.numerics.cumulative import sum_above, sum_below
 from escapement_jax.numerics.sampling import sample_index
+
+_Tables = TypeVar("_Tables", OwnMoves, TrunkMoves)
 
 
 class FilteredChunk(eqx.Module):
@@ -78,10 +83,14 @@ def _emissions(
     """Likelihood ratio of every site for every position of the thread."""
 
     def site(tree, alleles, rate):
-        times = rate * model.times
-        return attachment_likelihood(
-            tree, graph.present, alleles, alleles[haplotype], times, model.mutation
-        )
+        data = (tree, graph.present, alleles, alleles[haplotype], rate * model.times)
+        if model.unseen_length is None:
+            return attachment_likelihood(*data, model.mutation)
+        count = graph.present.sum()
+        kappa = hidden_variation(rate, model.unseen_length, jnp.stack([count, count + 1]))
+        ratio = variable_site_attachment(*data, model.mutation, (kappa[0], kappa[1]))
+        # Padding, at which nothing was called and nothing mutates, must not count as impossible.
+        return jnp.where(rate > 0, ratio, graph.present[:, None].astype(ratio.dtype))
 
     def block(index, emissions):
         rows = index * SITES_PER_BLOCK + jnp.arange(SITES_PER_BLOCK, dtype=jnp.int32)
@@ -145,7 +154,7 @@ def _level_mass(message: LineageMessage, multiplicity: Int8[Array, "haplotypes l
     return jnp.where(multiplicity > 0, message, 0.0).sum(0)
 
 
-def _at(tables: eqx.Module, index: Int[Array, "*bins"]) -> eqx.Module:
+def _at(tables: _Tables, index: Int[Array, "*bins"]) -> _Tables:
     return jax.tree.map(lambda table: table[index], tables)
 
 
@@ -270,6 +279,22 @@ def _sample_own_cut(
     return jax.vmap(cut)(uniforms, tables, levels_from, levels_to, moved)
 
 
+def _sample_own_lineage(
+    key: PRNGKey,
+    graph: RecombinationGraph,
+    cut: Int[Array, " bins"],
+    haplotype: Int[Array, ""],
+) -> Int[Array, " bins"]:
+    """A haplotype below the lineage cut by the thread's own recombination at every boundary.
+
+    Above the root of the trunk the thread and the whole trunk are alike: either may be cut.
+    """
+    root = jax.vmap(lambda tree: root_level(merge_levels(tree), graph.present))(graph.trees)
+    over_root = cut > root[graph.segment].astype(jnp.int32)
+    trunk = over_root & jax.random.bernoulli(key, 0.5, cut.shape)
+    return jnp.where(trunk, jnp.argmax(graph.present).astype(jnp.int32), haplotype)
+
+
 def sample_last_position(
     key: PRNGKey, message: LineageMessage, graph: RecombinationGraph
 ) -> tuple[Int[Array, ""], Int[Array, ""]]:
@@ -303,7 +328,7 @@ def sample_chunk(
     Returns:
         The path through the chunk, the position on entering it included.
     """
-    key_states, key_cuts, key_sister = jax.random.split(key, 3)
+    key_states, key_cuts, key_lineage = jax.random.split(key, 3)
     num_bins, _, num_levels = filtered.messages.shape
     uniforms = jax.random.uniform(key_states, (num_bins, 2), filtered.masses.dtype)
     boundary = _Boundary(graph.has_record, graph.segment, chunk.recombination)
@@ -330,11 +355,7 @@ def sample_chunk(
     )
     (branch, level), (_, origin), moved, recombined = outputs
     cut = _sample_own_cut(key_cuts, filtered, graph, origin, level, moved)
-    root = jax.vmap(lambda tree: merge_levels(tree))(graph.trees)
-    root = jnp.where(graph.present[None, :] & (root < 120), root, -1).max(1)
-    over_root = cut > root[graph.segment].astype(jnp.int32)
-    sister = over_root & jax.random.bernoulli(key_sister, 0.5, (num_bins,))
-    lineage = jnp.where(sister, jnp.argmax(graph.present).astype(jnp.int32), haplotype)
+    lineage = _sample_own_lineage(key_lineage, graph, cut, haplotype)
     return ThreadPath(
         branch=branch,
         level=level,

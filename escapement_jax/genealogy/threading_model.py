@@ -27,11 +27,15 @@ class ThreadingModel(eqx.Module):
         times: representative time of every level, generations.
         kingman: law of one extra lineage for every level.
         mutation: root prior and genotype error.
+        unseen_length: expected branch length that the complete tree has more than one of `i`
+            haplotypes, generations; confines genotype errors to truly variable sites
+            (`variable_sites`). None lets any base err.
     """
 
     times: Levels
     kingman: KingmanTables
     mutation: MutationModel
+    unseen_length: Float[Array, " counts"] | None = None
 
     @property
     def num_levels(self) -> int:
@@ -45,7 +49,11 @@ class ThreadingModel(eqx.Module):
 
 
 def threading_model(
-    times: np.ndarray, intensities: np.ndarray, max_haplotypes: int, mutation: MutationModel
+    times: np.ndarray,
+    intensities: np.ndarray,
+    max_haplotypes: int,
+    mutation: MutationModel,
+    unseen_length: np.ndarray | None = None,
 ) -> ThreadingModel:
     """Build the model for trees of up to `max_haplotypes` haplotypes.
 
@@ -54,6 +62,8 @@ def threading_model(
         intensities: coalescent time inside each level, the last one infinite.
         max_haplotypes: number of haplotypes of the complete graph.
         mutation: the mutation model.
+        unseen_length: expected branch length still to come, by number of haplotypes (0 for
+            `max_haplotypes`), generations; needed if genotypes can be wrong.
 
     Raises:
         ValueError: times are not positive and increasing, or do not match the intensities.
@@ -70,6 +80,7 @@ def threading_model(
         times=jnp.asarray(times, dtype=float),
         kingman=kingman_tables(intensities, max_haplotypes),
         mutation=mutation,
+        unseen_length=None if unseen_length is None else jnp.asarray(unseen_length, dtype=float),
     )
 
 

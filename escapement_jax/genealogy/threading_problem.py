@@ -96,15 +96,7 @@ def threading_problem(
     size = float(config.population_size or _size_from_diversity(genotypes, mutation))
     grid = TimeGrid.for_population_size(config.time_levels, size)
     length = expected_tree_length(genotypes.num_haplotypes, size)
-    edges = bin_edges(
-        genotypes.start,
-        genotypes.end,
-        genotypes.positions,
-        recombination,
-        width=config.bin_width,
-        expected_tree_length=length,
-    )
-    bins = make_bins(genotypes, edges, mutation=mutation, recombination=recombination)
+    bins = _checked_bins(genotypes, mutation, recombination, config.bin_width, length)
     hazards = np.asarray(PiecewiseConstant.constant(size).level_intensities(grid), dtype=np.float64)
     return ThreadingProblem(
         grid=grid,
@@ -115,11 +107,42 @@ def threading_problem(
             hazards,
             genotypes.num_haplotypes,
             mutation_model(config.ancestral_misassignment, config.genotype_error),
+            _unseen_length(genotypes.num_haplotypes, size) if config.genotype_error else None,
         ),
         population_size=size,
         capacity=_capacity(bins, length),
         warnings=_warnings(bins, length),
     )
+
+
+def _checked_bins(
+    genotypes: Genotypes,
+    mutation: RateMap,
+    recombination: RateMap,
+    width: int,
+    expected_tree_length: float,
+) -> GenomeBins:
+    edges = bin_edges(
+        genotypes.start,
+        genotypes.end,
+        genotypes.positions,
+        recombination,
+        width=width,
+        expected_tree_length=expected_tree_length,
+    )
+    bins = make_bins(genotypes, edges, mutation=mutation, recombination=recombination)
+    still = np.flatnonzero(bins.site_mutation <= 0)
+    if still.size:
+        raise ValueError(
+            f"the mutation rate is 0 at site {genotypes.positions[still[0]]}, which varies; "
+            "correct the mutation map or mask the site"
+        )
+    return bins
+
+
+def _unseen_length(num_haplotypes: int, population_size: float) -> np.ndarray:
+    lengths = [expected_tree_length(count, population_size) for count in range(num_haplotypes + 1)]
+    return lengths[-1] - np.array(lengths)
 
 
 def _rate_map(

@@ -10,9 +10,9 @@ A record is dropped, and counted, for the first of these reasons that applies:
 - `not_segregating`: the chosen samples show fewer than two alleles;
 - `unknown_ancestral_allele`: the annotation is absent or names neither allele.
 
-A variant that is there but cannot be used (`multiallelic`, `not_snp`, `unknown_ancestral_allele`) is
-no invariant base either: its position is taken out of the accessible bases, so that it enters neither
-the likelihood nor the diversity.
+A variant that is there but cannot be used (`multiallelic`, `not_snp`, `unknown_ancestral_allele`)
+is no invariant base either: its position is taken out of the accessible bases, so that it enters
+neither the likelihood nor the diversity.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """One threading, given the graph of the others, against the enumeration of all that it can add.
 
-`Z = sum_G p(D, G) / p(D', G')` over the graphs `G` that are `G'` without the last haplotype, and the
-thread drawn makes `G` with probability `p(D, G) / (Z p(D', G'))`.
+`Z = sum_G p(D, G) / p(D', G')` over the graphs `G` of which `G'` is left without the last
+haplotype, and the thread drawn makes `G` with probability `p(D, G) / (Z p(D', G'))`.
 """
 
 from collections import Counter
@@ -101,14 +101,14 @@ def test_evidence_is_the_sum_over_all_threads(genome):
 
 
 def trunks_with_records(trunks: Graphs, genome: TinyGenome, silent: bool) -> list[int]:
-    """Two of the first draws that have such a record, the ones with most records."""
+    """Of the draws that have such a record, those with the fewest and the most records."""
     draws = graph_draws(choose(trunks, np.arange(200)), genome.num_bins)
     found = [
-        (-draw.num_segments, number)
+        (draw.num_segments, number)
         for number, draw in enumerate(draws)
         if (draw.silent.any() if silent else draw.visible_records)
     ]
-    return [number for _, number in sorted(found)[:2]]
+    return [min(found)[1], max(found)[1]]
 
 
 @pytest.mark.statistical
@@ -143,7 +143,7 @@ def compare(observed: Counter, expected: dict[bytes, float]) -> None:
     common = [name for name in expected if expected[name] >= 20]
     seen = np.array([observed[name] for name in common], dtype=float)
     law = np.array([expected[name] for name in common])
-    assert len(common) > 10
+    assert len(common) > 5
     assert law.sum() < DRAWS * (1 + 1e-9)
     seen, law = np.append(seen, DRAWS - seen.sum()), np.append(law, DRAWS - law.sum())
     statistic = ((seen - law) ** 2 / law)[law > 5].sum()

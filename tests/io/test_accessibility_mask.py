@@ -11,6 +11,7 @@ from escapement_jax.io.accessibility_mask import (
     clip_intervals,
     merge_intervals,
     read_accessibility_mask,
+    without_positions,
 )
 
 BED = "track name=x\n#comment\nchr1\t5\t8\tstrict\nchr1 1 3\nchr1 3 4\nchr2 0 9\n"
