@@ -10,7 +10,6 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import gammaln
 
 _SMALLEST_TRANSITION = 1e-280
 
@@ -20,7 +19,8 @@ def death_process(max_lineages: int, intensity: float) -> np.ndarray:
 
     `g[a, b] = P(b lineages at the end | a at the start)`, the exponential of the bidiagonal
     generator with rate `a (a - 1) / 2`. The exponential is taken by uniformisation and repeated
-    squaring of non-negative matrices, so every entry is accurate to rounding, however small.
+    squaring of non-negative matrices: nothing cancels, and every entry, however small, has a
+    relative accuracy of about 1e-11 at worst.
 
     Args:
         max_lineages: largest number of lineages.
@@ -108,6 +108,7 @@ def kingman_tables(intensities: np.ndarray, max_lineages: int) -> KingmanTables:
     transition = np.stack([death_process(size, c) for c in intensities])
     before, after = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
     base = transition[:, :size, :size]
+    log_factorial = np.cumsum(np.log(np.maximum(np.arange(size), 1)))
     possible = (base > _SMALLEST_TRANSITION) & (before >= 1) & (after >= 1) & (after <= before)
     base = np.where(possible, base, 1.0)
     pairs = np.maximum((before + 1) * before, 1)
@@ -117,7 +118,7 @@ def kingman_tables(intensities: np.ndarray, max_lineages: int) -> KingmanTables:
         stay=jnp.asarray(np.where(possible, stay, 0.0), dtype=float),
         join=jnp.asarray(np.where(possible, join, 0.0), dtype=float),
         log_transition=jnp.asarray(np.log(np.where(possible, base, 1e-300)), dtype=float),
-        log_factorial=jnp.asarray(gammaln(np.arange(size) + 1.0), dtype=float),
+        log_factorial=jnp.asarray(log_factorial, dtype=float),
     )
 
 

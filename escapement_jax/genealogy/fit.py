@@ -77,7 +77,7 @@ def infer(
 
     Raises:
         ValueError: fewer than two haplotypes, no site, a rate that is missing, a map that does not
-            cover the region, or a result that is not finite.
+            cover the region, or an evidence that is not finite.
     """
     problem = threading_problem(genotypes, config, mutation_map, recombination_map)
     key_orders, key_pass, key_sweeps, key_times = jax.random.split(key, 4)
@@ -133,13 +133,6 @@ def _posterior(
     key_times: PRNGKey,
     densities: np.ndarray,
 ) -> Posterior:
-    log_weights = np.stack(run.log_weights, axis=1)
-    if not np.isfinite(log_weights).all():
-        draw, index = np.argwhere(~np.isfinite(log_weights))[0]
-        raise ValueError(
-            f"the evidence of threading {index + 1} in draw {draw} is {log_weights[draw, index]}; "
-            "the data are impossible under the model: check the rates and maps"
-        )
     problem = run.problem
     converged = _plateau(densities)
     warnings = list(problem.warnings)
@@ -155,7 +148,7 @@ def _posterior(
         time_grid_edges=np.asarray(problem.grid.edges, dtype=np.float64),
         time_grid_times=np.asarray(problem.grid.times, dtype=np.float64),
         genotypes=genotypes,
-        log_weights=log_weights,
+        log_weights=np.stack(run.log_weights, axis=1),
         population_size_prior=problem.population_size,
         settings=settings,
         seed=int(jax.random.bits(key_times, dtype=jnp.uint32)),

@@ -15,6 +15,8 @@ LARGEST_EXPECTED_RECOMBINATIONS = 0.4
 """Bins are split until fewer recombinations than this are expected in a tree across a boundary."""
 
 SITES_PER_BLOCK = 16
+SITE_CAPACITY_STEP = 128
+"""Empty blocks of sites cost nothing, and few different shapes mean few compilations."""
 
 
 class GenomeChunk(eqx.Module):
@@ -80,9 +82,10 @@ def bin_edges(
 ) -> np.ndarray:
     """Bin edges such that bins are at most `width` long, hold one site, and rarely recombine.
 
-    Bins of the given width are split evenly where more than `LARGEST_EXPECTED_RECOMBINATIONS` are
-    expected across a bin in a tree of the expected length, and half-way between sites that share a
-    bin. Never finer than one base.
+    Bins of the given width are split where more than `LARGEST_EXPECTED_RECOMBINATIONS` are expected
+    across a bin in a tree of the expected length: into parts of equal genetic length, to the
+    nearest base, so that a hotspot narrower than a bin is split and what surrounds it is not. They
+    are also split half-way between sites that share a bin. Never finer than one base.
 
     Args:
         start: first base of the region, 0-based.
@@ -98,18 +101,29 @@ def bin_edges(
     if width < 1:
         raise ValueError(f"bin_width must be at least 1 base pair, got {width}")
     coarse = np.unique(np.append(np.arange(start, end, width), end))
-    crossings = np.diff(recombination.cumulative(coarse)) * expected_tree_length
-    parts = np.ceil(crossings / LARGEST_EXPECTED_RECOMBINATIONS).astype(int)
-    parts = np.clip(parts, 1, np.diff(coarse).astype(int))
-    fine = [
-        np.linspace(a, b, m, endpoint=False)
-        for a, b, m in zip(coarse[:-1], coarse[1:], parts, strict=True)
-    ]
-    edges = np.unique(np.append(np.floor(np.concatenate(fine)), end)).astype(np.int64)
+    edges = np.union1d(coarse, _hotspot_edges(coarse, recombination, expected_tree_length))
     bins = np.searchsorted(edges, positions, side="right") - 1
     shared = np.flatnonzero(np.diff(bins) == 0)
     between = (positions[shared] + positions[shared + 1] + 1) // 2
     return np.union1d(edges, between).astype(np.float64)
+
+
+def _hotspot_edges(
+    coarse: np.ndarray, recombination: RateMap, expected_tree_length: float
+) -> np.ndarray:
+    """Bases at which coarse bins are split into parts of equal genetic length."""
+    largest_rate = LARGEST_EXPECTED_RECOMBINATIONS / expected_tree_length
+    # No bin is finer than a base, so a base counts for one bin at most, however hot it is.
+    capped = RateMap(recombination.edges, np.minimum(recombination.rates, largest_rate))
+    distances = capped.cumulative(coarse)
+    parts = np.ceil(np.diff(distances) / largest_rate).astype(int)
+    splits = [
+        np.linspace(distances[i], distances[i + 1], parts[i], endpoint=False)[1:]
+        for i in np.flatnonzero(parts > 1)
+    ]
+    knots = np.union1d(coarse, np.clip(recombination.edges, coarse[0], coarse[-1]))
+    inverse = np.interp(np.concatenate([*splits, []]), capped.cumulative(knots), knots)
+    return np.rint(inverse).astype(np.int64)
 
 
 def make_bins(
@@ -171,7 +185,7 @@ def make_chunks(bins: GenomeBins, bins_per_chunk: int) -> Sequence[GenomeChunk]:
     starts = np.arange(0, bins.num_bins, bins_per_chunk)
     sites = np.searchsorted(bins.site_bin, np.append(starts, bins.num_bins))
     most_sites = int(np.diff(sites).max())
-    capacity = SITES_PER_BLOCK * (most_sites // SITES_PER_BLOCK + 1)
+    capacity = SITE_CAPACITY_STEP * (most_sites // SITE_CAPACITY_STEP + 1)
     chunks = []
     for index, start in enumerate(starts):
         rows = slice(sites[index], sites[index + 1])

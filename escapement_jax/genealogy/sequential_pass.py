@@ -104,6 +104,9 @@ def thread_haplotypes(
     Returns:
         The grown graphs and the log evidence `log Z_i` of every draw. Chunks whose capacity is too
         small for the records drawn are given twice the room and drawn again with the same key.
+
+    Raises:
+        ValueError: an evidence is not finite.
     """
     key_last, key_chunks = jax.random.split(key)
     message = _start(graphs[0], model)
@@ -124,11 +127,26 @@ def thread_haplotypes(
         )
         grown.append(graph)
         overflow.append(full)
+    log_evidence = np.sum(np.asarray(jax.device_get(evidence), dtype=np.float64), 0)
+    # First: paths drawn from messages that are not numbers overflow any capacity.
+    _require_finite(log_evidence, haplotypes)
     if np.any(jax.device_get(overflow)):
         roomier = [_double_capacity(graph) for graph in graphs]
         return thread_haplotypes(key, roomier, chunks, haplotypes, model)
-    log_evidence = np.sum(np.asarray(jax.device_get(evidence), dtype=np.float64), 0)
     return grown[::-1], log_evidence
+
+
+def _require_finite(
+    log_evidence: Float[np.ndarray, " draws"], haplotypes: Int[Array, " draws"]
+) -> None:
+    broken = np.flatnonzero(~np.isfinite(log_evidence))
+    if broken.size:
+        draw = broken[0]
+        raise ValueError(
+            f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
+            f"{log_evidence[draw]}; the data are impossible under the model: check the rates and "
+            "maps"
+        )
 
 
 def _double_capacity(graphs: RecombinationGraph) -> RecombinationGraph:

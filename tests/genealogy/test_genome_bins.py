@@ -85,6 +85,29 @@ def test_hotspots_are_split_until_few_recombinations_are_expected():
     assert (~inside).sum() == 20 - 1
 
 
+@pytest.mark.parametrize("hot", [3, 10, 40])
+def test_a_hotspot_narrower_than_a_bin_is_split_and_its_surroundings_are_not(hot):
+    """Edges are rounded: a bin may hold one hot base more than its share."""
+    per_base = 0.3 * LARGEST_EXPECTED_RECOMBINATIONS
+    rates = np.array([1e-10, per_base / TREE_LENGTH, 1e-10])
+    hotspot = RateMap(np.array([START, 1_530, 1_530 + hot, END]), rates)
+    edges = edges_for([1_050], hotspot)
+    crossings = np.diff(hotspot.cumulative(edges)) * TREE_LENGTH
+    assert crossings.max() < LARGEST_EXPECTED_RECOMBINATIONS + per_base
+    between = np.setdiff1d(edges, np.arange(START, END + 1, 100))
+    assert ((between > 1_530) & (between < 1_530 + hot)).all()
+    assert between.size == np.ceil(0.3 * hot + 1e-3) - 1
+
+
+def test_one_hot_base_does_not_use_up_the_splits_of_its_neighbours():
+    per_base = np.array([1_000.0, 0.5]) * LARGEST_EXPECTED_RECOMBINATIONS
+    edges = np.array([START, 1_530, 1_531, 1_541, END])
+    hotspot = RateMap(edges, np.array([0.0, *per_base / TREE_LENGTH, 0.0]))
+    crossings = np.diff(hotspot.cumulative(edges_for([1_050], hotspot))) * TREE_LENGTH
+    assert np.sort(crossings)[-1] == pytest.approx(per_base[0] + per_base[1], rel=1e-3)
+    assert np.sort(crossings)[-2] <= LARGEST_EXPECTED_RECOMBINATIONS + per_base[1]
+
+
 def test_no_bin_is_finer_than_a_base():
     furious = RateMap.constant(1e-3, START, END)
     np.testing.assert_array_equal(edges_for([1_050], furious), np.arange(START, END + 1))

@@ -124,6 +124,15 @@ def test_back_mutations_stay_biallelic_and_coded_states_are_read(tmp_path):
     assert genotypes.ancestral_alleles == ("0",)
 
 
+def test_multiallelic_sites_are_no_invariant_bases(tmp_path):
+    tables = hand_made(positions=(2.0, 5.0)).dump_tables()
+    tables.mutations.add_row(site=1, node=2, derived_state="G")
+    genotypes = read_genotypes(dump(tables.tree_sequence(), tmp_path))
+    assert genotypes.positions.tolist() == [2]
+    assert genotypes.sites_dropped == {"multiallelic": 1}
+    assert genotypes.accessible.tolist() == [[0, 5], [6, 10]]
+
+
 def test_isolated_samples_are_missing(tmp_path):
     tables = hand_made().dump_tables()
     edges = tables.edges.copy()

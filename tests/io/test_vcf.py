@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from escapement_jax.data import demo_recombination_map, demo_vcf
+from escapement_jax.genealogy.genome_bins import make_bins
+from escapement_jax.genealogy.rate_map import RateMap
 from escapement_jax.io.rate_maps import read_recombination_map
 from escapement_jax.io.read_genotypes import read_genotypes
 from tests.io.conftest import HEADER
@@ -64,7 +66,30 @@ def test_every_reason_to_drop(write_vcf):
         "unknown_ancestral_allele": 3,
         "inaccessible": 1,
     }
-    assert genotypes.accessible.tolist() == [[4, 45]]
+    # Variants that are there but cannot be used are no invariant bases.
+    assert genotypes.accessible.tolist() == [[4, 11], [13, 16], [19, 45]]
+
+
+def test_variants_that_cannot_be_used_are_no_invariant_bases(write_vcf):
+    path = write_vcf("11 A C A 0|1 1|1", "21 A C,G A 0|1 1|2", "31 A AT A 0|1 0|0")
+    options = {"ancestral": "info:AA", "region": "chr1:1-100"}
+    genotypes = read_genotypes(path, **options)
+    alone = read_genotypes(write_vcf("11 A C A 0|1 1|1"), **options)
+    assert (genotypes.accessible_length, alone.accessible_length) == (98, 100)
+    assert genotypes.diversity() == pytest.approx(alone.diversity() * 100 / 98)
+    rate = RateMap.constant(1e-8, 0, 100)
+    bins = make_bins(genotypes, np.arange(0.0, 101, 10), mutation=rate, recombination=rate)
+    np.testing.assert_allclose(bins.invariant_mutation, 1e-8 * np.array([10, *[9] * 3, *[10] * 6]))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_an_indel_beside_a_snp_leaves_it(write_vcf, reverse):
+    records = ["11 A C A 0|1 1|1", "11 A AT A 0|1 0|0"]
+    path = write_vcf(*records[:: -1 if reverse else 1])
+    genotypes = read_genotypes(path, ancestral="info:AA", region="chr1:1-100")
+    assert genotypes.positions.tolist() == [10]
+    assert genotypes.sites_dropped == {"not_snp": 1}
+    assert genotypes.accessible.tolist() == [[0, 100]]
 
 
 def test_major_allele_is_ancestral_and_ties_go_to_the_reference(write_vcf):

@@ -56,7 +56,8 @@ class EnumeratedModel:
     """Every tree of `num_haplotypes` on the grid, with the laws of the discretised SMC'.
 
     `times` and `edges` [levels] are the representatives and lower edges of the levels in
-    generations, `sizes` [levels] the diploid population size inside each.
+    generations, `sizes` [levels] the diploid population size inside each. With
+    `errors_at_variable_sites` genotypes are wrong only where the true alleles differ.
     """
 
     num_haplotypes: int
@@ -65,6 +66,7 @@ class EnumeratedModel:
     sizes: np.ndarray
     root_derived_probability: float = 0.02
     genotype_error: float = 0.0
+    errors_at_variable_sites: bool = False
 
     @property
     def num_levels(self) -> int:
@@ -153,7 +155,18 @@ class EnumeratedModel:
         """The probability of one site by pruning, with symmetric mutation between two states."""
         error = self.genotype_error
         leaf = {0: np.array([1 - error, error]), 1: np.array([error, 1 - error]), -1: np.ones(2)}
-        partial = {block: leaf[int(alleles[min(block)])] for block in tree[0]}
+        leaves = np.stack([leaf[int(allele)] for allele in alleles])
+        likelihood = self._prune(tree, leaves, mutation_rate)
+        if not self.errors_at_variable_sites:
+            return likelihood
+        constant = (np.tile(state, (self.num_haplotypes, 1)) for state in np.eye(2))
+        return likelihood - sum(
+            self._prune(tree, truth, mutation_rate) * (truth * leaves).sum(1).prod()
+            for truth in constant
+        )
+
+    def _prune(self, tree: Tree, leaves: np.ndarray, mutation_rate: float) -> float:
+        partial = {block: leaves[min(block)] for block in tree[0]}
         for m in range(root_level(tree) + 1):
             change = (1 - np.exp(-2 * mutation_rate * self.spans[m])) / 2
             mutate = np.array([[1 - change, change], [change, 1 - change]])

@@ -38,6 +38,7 @@ class TinyGenome:
     num_bins: int
     genotype_error: float
     seed: int
+    missing: float = 0.2
 
     @cached_property
     def oracle(self) -> EnumeratedModel:
@@ -59,7 +60,7 @@ class TinyGenome:
         site_bin = np.delete(np.arange(self.num_bins), 1)
         shape = (site_bin.size, self.num_haplotypes)
         genotypes = rng.integers(0, 2, shape)
-        genotypes[rng.random(shape) < 0.2] = -1
+        genotypes[rng.random(shape) < self.missing] = -1
         return GenomeBins(
             edges=np.arange(self.num_bins + 1.0),
             recombination=recombination,

@@ -33,6 +33,8 @@ FOUR = TinyGenome(4, 3, 4, 0.0, 5)
 FOUR_WITH_ERROR = TinyGenome(4, 3, 4, 0.02, 6)
 THREE_FINE = TinyGenome(3, 4, 5, 0.02, 7)
 FOUR_FINE = TinyGenome(4, 4, 5, 0.02, 8)
+FOUR_UNSEEN = TinyGenome(4, 3, 4, 0.0, 9, missing=1.0)
+"""Without genotypes threads go everywhere, to where few are drawn by data, too."""
 
 Graphs = list[RecombinationGraph]
 
