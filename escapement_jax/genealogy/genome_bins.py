@@ -14,9 +14,8 @@ from escapement_jax.genealogy.rate_map import RateMap
 LARGEST_EXPECTED_RECOMBINATIONS = 0.4
 """Bins are split until fewer recombinations than this are expected in a tree across a boundary."""
 
-SITES_PER_BLOCK = 16
 SITE_CAPACITY_STEP = 128
-"""Empty blocks of sites cost nothing, and few different shapes mean few compilations."""
+"""Spare rows cost nothing, and few different shapes mean few compilations."""
 
 
 class GenomeChunk(eqx.Module):
@@ -32,7 +31,7 @@ class GenomeChunk(eqx.Module):
         site_bin: bin of every site, counted from the chunk's first.
         site_mutation: mutation rate at every site, per generation.
         genotypes: 0 ancestral, 1 derived, -1 missing.
-        num_site_blocks: blocks of `SITES_PER_BLOCK` rows that hold a site.
+        num_sites: rows in use, the first included.
     """
 
     recombination: Float[Array, " bins"]
@@ -41,7 +40,7 @@ class GenomeChunk(eqx.Module):
     site_bin: Int[Array, " sites"]
     site_mutation: Float[Array, " sites"]
     genotypes: Int8[Array, "sites haplotypes"]
-    num_site_blocks: Int[Array, ""]
+    num_sites: Int[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def make_chunks(bins: GenomeBins, bins_per_chunk: int) -> Sequence[GenomeChunk]:
                     _padded(np.append(0.0, bins.site_mutation[rows]), capacity, 0)
                 ),
                 genotypes=jnp.asarray(_padded(genotypes, capacity, -1)),
-                num_site_blocks=jnp.asarray(within.size // SITES_PER_BLOCK + 1, jnp.int32),
+                num_sites=jnp.asarray(within.size + 1, jnp.int32),
             )
         )
     return chunks

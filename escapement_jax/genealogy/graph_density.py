@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from escapement_jax.array_types import HaplotypeMask, LevelMatrix, PRNGKey
+from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels, PRNGKey
 from escapement_jax.genealogy.coalescent import KingmanTables
 from escapement_jax.genealogy.genome_bins import GenomeChunk
 from escapement_jax.genealogy.local_trees import (
@@ -17,14 +17,17 @@ from escapement_jax.genealogy.local_trees import (
 )
 from escapement_jax.genealogy.pruning import site_log_likelihood
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph
-from escapement_jax.genealogy.records import level_tables, read_record
+from escapement_jax.genealogy.records import Record, level_tables, read_record
 from escapement_jax.genealogy.threading_model import ThreadingModel, recombination_rate
 from escapement_jax.genealogy.variable_sites import (
     hidden_variation,
     variable_site_log_likelihood,
 )
+from escapement_jax.numerics.blocked_map import blocked_map
 from escapement_jax.numerics.cumulative import sum_above
 from escapement_jax.numerics.sampling import sample_index
+
+RECORDS_PER_BLOCK = 32
 
 
 class LogDensity(eqx.Module):
@@ -109,41 +112,45 @@ def log_density(graph: RecombinationGraph, chunk: GenomeChunk, model: ThreadingM
 
 
 def refresh_cut_levels(
-    key: PRNGKey, graph: RecombinationGraph, model: ThreadingModel
+    key: PRNGKey,
+    graph: RecombinationGraph,
+    model: ThreadingModel,
+    num_records: Int[Array, ""] | None = None,
 ) -> RecombinationGraph:
     """Draw the cut level of every record from its exact conditional given the trees.
 
     The cut `r` lies above the top of the lineage and not above either coalescence; its weight is
     `w_r q(T' | T, s, r)`. A Gibbs step: it leaves the joint law of graph and data as it is.
+
+    Args:
+        key: random key.
+        graph: the graph.
+        model: the law.
+        num_records: bound on the number of records, alike in a batch; None for the capacity.
     """
     opening = jnp.nonzero(graph.has_record, size=graph.capacity, fill_value=graph.moved.shape[0])[0]
     opening = opening.astype(jnp.int32)
     bins = jnp.minimum(opening, graph.moved.shape[0] - 1)
-    levels = jnp.arange(model.num_levels, dtype=jnp.int32)
+    uniforms = jax.random.uniform(key, opening.shape, model.times.dtype)
 
-    def draw(
-        uniform: Float[Array, ""],
-        before: LevelMatrix,
-        after: LevelMatrix,
-        moved: Int[Array, ""],
-        cut_level: Int[Array, ""],
-    ) -> Int[Array, ""]:
+    def draw(row: Int[Array, ""]) -> Int[Array, ""]:
+        before, after = graph.trees[row], graph.trees[row + 1]
+        moved, cut_level = jnp.maximum(graph.moved[bins[row]], 0), graph.cut_level[bins[row]]
         members = graph.present & (before[moved] < cut_level.astype(jnp.int8))
         lowest = jnp.where(members, before[moved], -1).max().astype(jnp.int32) + 1
         record = read_record(before, after, moved, lowest, graph.present, model)
-        from_here = (record.terms + sum_above(record.terms)) / jnp.maximum(record.survival, 1e-30)
-        highest = jnp.minimum(record.old_level, record.new_level)
-        allowed = (levels >= lowest) & (levels <= highest)
-        weights = jnp.where(allowed, model.pieces * from_here, 0.0)
-        return jnp.where(weights.sum() > 0, sample_index(uniform, weights), cut_level)
+        weights = _cut_weights(record, model)
+        return jnp.where(weights.sum() > 0, sample_index(uniforms[row], weights), cut_level)
 
-    uniforms = jax.random.uniform(key, opening.shape, model.times.dtype)
-    drawn = jax.vmap(draw)(
-        uniforms,
-        graph.trees[:-1],
-        graph.trees[1:],
-        jnp.maximum(graph.moved[bins], 0),
-        graph.cut_level[bins],
-    )
-    cut_level = graph.cut_level.at[opening].set(drawn, mode="drop")
+    drawn = blocked_map(draw, graph.capacity, num_records, block_size=RECORDS_PER_BLOCK)
+    cut_level = graph.cut_level.at[opening].set(drawn[: graph.capacity], mode="drop")
     return eqx.tree_at(lambda g: g.cut_level, graph, cut_level)
+
+
+def _cut_weights(record: Record, model: ThreadingModel) -> Levels:
+    """Weights `w_r q(T' | T, s, r)` of the cut levels from the lowest one on."""
+    levels = jnp.arange(model.num_levels, dtype=jnp.int32)
+    from_here = (record.terms + sum_above(record.terms)) / jnp.maximum(record.survival, 1e-30)
+    highest = jnp.minimum(record.old_level, record.new_level)
+    allowed = (levels >= record.cut_level) & (levels <= highest)
+    return jnp.where(allowed, model.pieces * from_here, 0.0)

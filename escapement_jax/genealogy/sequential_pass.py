@@ -38,29 +38,41 @@ from escapement_jax.genealogy.threading_model import ThreadingModel
 _Graphs = Sequence[RecombinationGraph]
 
 
-def _filter_chunk(graph, chunk, haplotype, message, model):
-    filtered, last, log_evidence = filter_chunk(graph, chunk, haplotype, message, model)
-    bulk = (filtered.messages, filtered.masses)
-    return bulk, (filtered.own, filtered.trunk), last, log_evidence
-
-
-def _extend_graph(key, bulk, tables, graph, chunk, haplotype, last, model):
-    key_path, key_cuts = jax.random.split(key)
-    filtered = FilteredChunk(*bulk, *tables)
-    path = sample_chunk(key_path, filtered, graph, chunk, haplotype, last)
-    grown, overflow = add_haplotype(graph, haplotype, path)
-    grown = refresh_cut_levels(key_cuts, grown, model)
-    return grown, (path.entering_branch, path.entering_level), overflow
-
-
 # The messages keep the bins as their first axis, as the scans make and read them: with the draws in
 # front they would be copied once each way, and they are most of the memory.
+@jax.jit
+def _filter(graphs, chunk, haplotypes, messages, model):
+    num_records = graphs.has_record.sum(-1).max()
+
+    def one(graph, haplotype, message):
+        filtered, last, log_evidence = filter_chunk(
+            graph, chunk, haplotype, message, model, num_records
+        )
+        bulk = (filtered.messages, filtered.masses)
+        return bulk, (filtered.own, filtered.trunk), last, log_evidence
+
+    return jax.vmap(one, out_axes=((1, 1), 0, 0, 0))(graphs, haplotypes, messages)
+
+
+@jax.jit
+def _extend(keys, bulk, tables, graphs, chunk, haplotypes, last, model):
+    def grow(key, bulk, tables, graph, haplotype, last):
+        key_path, key_cuts = jax.random.split(key)
+        filtered = FilteredChunk(*bulk, *tables)
+        path = sample_chunk(key_path, filtered, graph, chunk, haplotype, last)
+        grown, overflow = add_haplotype(graph, haplotype, path)
+        return key_cuts, grown, (path.entering_branch, path.entering_level), overflow
+
+    key_cuts, grown, entering, overflow = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, 0, 0))(
+        keys, bulk, tables, graphs, haplotypes, last
+    )
+    num_records = grown.has_record.sum(-1).max()
+    refresh = jax.vmap(refresh_cut_levels, in_axes=(0, 0, None, None))
+    return refresh(key_cuts, grown, model, num_records), entering, overflow
+
+
 _start = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
-_filter = jax.jit(
-    jax.vmap(_filter_chunk, in_axes=(0, None, 0, 0, None), out_axes=((1, 1), 0, 0, 0))
-)
 _sample_last = jax.jit(jax.vmap(sample_last_position))
-_extend = jax.jit(jax.vmap(_extend_graph, in_axes=(0, (1, 1), 0, 0, None, 0, 0, None)))
 _remove = jax.jit(jax.vmap(remove_haplotype))
 _density = jax.jit(jax.vmap(log_density, in_axes=(0, None, None)))
 _first_tree = jax.jit(

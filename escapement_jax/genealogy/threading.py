@@ -20,7 +20,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int8
 
 from escapement_jax.array_types import Levels, LineageMessage, PRNGKey
-from escapement_jax.genealogy.genome_bins import SITES_PER_BLOCK, GenomeChunk
+from escapement_jax.genealogy.genome_bins import GenomeChunk
 from escapement_jax.genealogy.local_trees import merge_levels, representatives, root_level
 from escapement_jax.genealogy.pruning import attachment_likelihood
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph, ThreadPath
@@ -33,8 +33,12 @@ from escapement_jax.genealogy.segment_tables import (
 )
 from escapement_jax.genealogy.threading_model import ThreadingModel, recombination_rate
 from escapement_jax.genealogy.variable_sites import hidden_variation, variable_site_attachment
+from escapement_jax.numerics.blocked_map import blocked_map
 from escapement_jax.numerics.cumulative import sum_above, sum_below
 from escapement_jax.numerics.sampling import sample_index
+
+SEGMENTS_PER_BLOCK = 32
+SITES_PER_BLOCK = 16
 
 _Tables = TypeVar("_Tables", OwnMoves, TrunkMoves)
 
@@ -63,15 +67,22 @@ class _Boundary(eqx.Module):
     recombination: Float[Array, "*bins"]
 
 
-def _tabulate(graph: RecombinationGraph, model: ThreadingModel) -> tuple[OwnMoves, TrunkMoves]:
-    own = jax.vmap(own_moves, in_axes=(0, None, None))(graph.trees, graph.present, model)
+def _tabulate(
+    graph: RecombinationGraph, model: ThreadingModel, num_records: Int[Array, ""] | None
+) -> tuple[OwnMoves, TrunkMoves]:
+    """Tables of every segment in use; those of its opening record are void for the first."""
     opening = jnp.nonzero(graph.has_record, size=graph.capacity, fill_value=0)[0]
-    moved = jnp.maximum(graph.moved[opening], 0)
-    trunk = jax.vmap(trunk_moves, in_axes=(0, 0, 0, 0, None, None))(
-        graph.trees[:-1], graph.trees[1:], moved, graph.cut_level[opening], graph.present, model
-    )
-    unused = jax.tree.map(lambda table: table[:1], trunk)
-    return own, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), unused, trunk)
+    opening = jnp.concatenate([jnp.zeros_like(opening[:1]), opening])
+    moved, cut_level = jnp.maximum(graph.moved[opening], 0), graph.cut_level[opening]
+
+    def segment(row):
+        before, after = graph.trees[jnp.maximum(row - 1, 0)], graph.trees[row]
+        record = (before, after, moved[row], cut_level[row])
+        own = own_moves(after, graph.present, model)
+        return own, trunk_moves(*record, graph.present, model)
+
+    used = None if num_records is None else num_records + 1
+    return blocked_map(segment, graph.capacity + 1, used, block_size=SEGMENTS_PER_BLOCK)
 
 
 def _emissions(
@@ -82,7 +93,9 @@ def _emissions(
 ) -> Float[Array, "sites haplotypes levels"]:
     """Likelihood ratio of every site for every position of the thread."""
 
-    def site(tree, alleles, rate):
+    def site(row):
+        tree = graph.trees[graph.segment[chunk.site_bin[row]]]
+        alleles, rate = chunk.genotypes[row], chunk.site_mutation[row]
         data = (tree, graph.present, alleles, alleles[haplotype], rate * model.times)
         if model.unseen_length is None:
             return attachment_likelihood(*data, model.mutation)
@@ -92,15 +105,8 @@ def _emissions(
         # Padding, at which nothing was called and nothing mutates, must not count as impossible.
         return jnp.where(rate > 0, ratio, graph.present[:, None].astype(ratio.dtype))
 
-    def block(index, emissions):
-        rows = index * SITES_PER_BLOCK + jnp.arange(SITES_PER_BLOCK, dtype=jnp.int32)
-        trees = graph.trees[graph.segment[chunk.site_bin[rows]]]
-        values = jax.vmap(site)(trees, chunk.genotypes[rows], chunk.site_mutation[rows])
-        return lax.dynamic_update_slice_in_dim(emissions, values, index * SITES_PER_BLOCK, 0)
-
-    # Only blocks that hold sites are computed: the arrays are as long as the busiest chunk needs.
-    shape = (*chunk.genotypes.shape, model.num_levels)
-    return lax.fori_loop(0, chunk.num_site_blocks, block, jnp.zeros(shape, model.times.dtype))
+    size = chunk.genotypes.shape[0]
+    return blocked_map(site, size, chunk.num_sites, block_size=SITES_PER_BLOCK)
 
 
 def _own_weights(own: OwnMoves, recombination: Float[Array, ""]) -> tuple[Levels, Levels, Levels]:
@@ -169,6 +175,7 @@ def filter_chunk(
     haplotype: Int[Array, ""],
     entering: LineageMessage,
     model: ThreadingModel,
+    num_records: Int[Array, ""] | None = None,
 ) -> tuple[FilteredChunk, LineageMessage, Float[Array, ""]]:
     """Forward filtering through one chunk.
 
@@ -178,12 +185,14 @@ def filter_chunk(
         haplotype: the haplotype to thread.
         entering: normalised message in the last bin of the chunk before.
         model: the law.
+        num_records: bound on the number of records in the chunk, alike in a batch; None for the
+            capacity. A tight one saves work.
 
     Returns:
         What sampling needs, the normalised message in the last bin, and the log evidence of the
         chunk given what lies to its left.
     """
-    own, trunk = _tabulate(graph, model)
+    own, trunk = _tabulate(graph, model, num_records)
     # Without the barrier XLA computes the emissions anew inside the loop over bins.
     emissions = lax.optimization_barrier(_emissions(graph, chunk, haplotype, model))
     boundary = _Boundary(graph.has_record, graph.segment, chunk.recombination)

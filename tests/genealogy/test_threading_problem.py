@@ -108,11 +108,11 @@ def test_expected_tree_length_in_closed_form():
 
 
 def test_crowded_boundaries_are_warned_about():
-    """Bins of one base in which more than half a recombination is expected."""
+    """The 49 boundaries between bins of one base, in a hotspot of 50 bases."""
     furious = RateMap(np.array([START, END - 50, END]), np.array([1e-9, 1e-4]))
     config = replace(CONFIG, population_size=1e4)
     (warning,) = threading_problem(make_genotypes(), config, recombination_map=furious).warnings
-    assert "50 of" in warning
+    assert "49 of" in warning
     assert "more than 0.5 recombinations" in warning
 
 
