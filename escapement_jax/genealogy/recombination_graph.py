@@ -39,12 +39,12 @@ class RecombinationGraph(eqx.Module):
         return self.trees.shape[0] - 1
 
     @property
-    def has_record(self) -> Bool[Array, " bins"]:
+    def has_record(self) -> Bool[Array, "*draws bins"]:
         """Whether a record opens each bin."""
         return self.moved >= 0
 
     @property
-    def segment(self) -> Int[Array, " bins"]:
+    def segment(self) -> Int[Array, "*draws bins"]:
         """Index of the tree of every bin."""
         return jnp.cumsum(self.has_record.astype(jnp.int32), -1, dtype=jnp.int32)
 
