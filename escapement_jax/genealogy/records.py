@@ -31,7 +31,6 @@ class Record(eqx.Module):
 
     Attributes:
         lineage: members of the lineage that was cut.
-        others: haplotypes present and outside it.
         cut_level: `r`.
         old_level: `K_s`, level at which it coalesced before the cut.
         new_level: `k'`, level at which it coalesces after.
@@ -45,7 +44,6 @@ class Record(eqx.Module):
     """
 
     lineage: HaplotypeMask
-    others: HaplotypeMask
     cut_level: Int[Array, ""]
     old_level: Int[Array, ""]
     new_level: Int[Array, ""]
@@ -116,7 +114,6 @@ def read_record(
     terms = jnp.where(levels >= cut_level, survival * join_weights * join, 0.0)
     return Record(
         lineage,
-        others,
         cut_level,
         old_level,
         new_level,
