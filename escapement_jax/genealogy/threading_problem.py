@@ -80,7 +80,7 @@ def threading_problem(
 
     Raises:
         ValueError: fewer than two haplotypes, no site, no rate, a map that does not cover the
-            region, or no diversity to estimate N_e from.
+            region or does not let a site mutate, or no diversity to estimate N_e from.
     """
     if genotypes.num_haplotypes < 2:
         raise ValueError(

@@ -46,6 +46,20 @@ def orders_of(genome: TinyGenome) -> np.ndarray:
     return np.repeat(orders, DRAWS_PER_ORDER, axis=0).astype(np.int32)
 
 
+def check_evidence(exact: float, log_weights: np.ndarray) -> None:
+    """Hold the mean weight of each order against log P(D), and the mean log weight below it.
+
+    False alarms: 6e-5 per order, were the mean normal; the weights vary little.
+    """
+    for of_order in np.split(log_weights, 2):
+        weights = np.exp(of_order - exact)
+        stderr = weights.std(ddof=1) / weights.mean() / np.sqrt(weights.size)
+        assert 0 < stderr < 0.05
+        assert abs(np.log(weights.mean())) < 4 * stderr
+        bound_stderr = of_order.std(ddof=1) / np.sqrt(of_order.size)
+        assert of_order.mean() < exact + 4 * bound_stderr
+
+
 @cache
 def sequential_pass(genome: TinyGenome) -> tuple[Graphs, np.ndarray]:
     """Graphs of all haplotypes and their log weights."""
