@@ -16,6 +16,8 @@ from typing import Annotated
 import tyro
 
 import escapement_jax
+from escapement_jax.config.base import Configuration
+from escapement_jax.config.calibration import CalibrateConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 from escapement_jax.config.toml import (
     closest,
@@ -26,7 +28,8 @@ from escapement_jax.config.toml import (
 )
 
 CONFIGURATIONS = {
-    config_class.table_name: config_class for config_class in (InferConfig, SimulateGenealogyConfig)
+    config_class.table_name: config_class
+    for config_class in (InferConfig, SimulateGenealogyConfig, CalibrateConfig)
 }
 """Every configuration class by its TOML table."""
 
@@ -106,6 +109,38 @@ class SimulateGenealogy(Verb):
 
 
 @dataclass(frozen=True)
+class Calibrate(Verb):
+    """Test by simulation whether inference is calibrated for genomes like yours.
+
+    Writes replicates/*.json, calibration.json and figures/ into the output folder. A rerun with the
+    same settings goes on where the last one ended.
+    """
+
+    output: Path
+    """Folder to write, or to go on in."""
+    settings: tyro.conf.OmitArgPrefixes[CalibrateConfig] = field(default_factory=CalibrateConfig)
+    infer: InferConfig = field(default_factory=InferConfig)
+    """How to infer; rates left open are the true ones, and options on input files are not used."""
+    config: Path | None = None
+    """TOML file whose tables [calibrate] and, if there, [infer] set the options below; the command
+    line overrides it."""
+    progress: Progress = False
+    """Show a progress bar."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Start anew in a folder that was made with other settings."""
+
+    def run(self) -> None:
+        """Run the replicates that are missing and write the summary."""
+        from escapement_jax.experiments.calibrate import run_calibrate
+
+        run_calibrate(
+            self.output, self.settings, self.infer, progress=self.progress, force=self.force
+        )
+
+
+@dataclass(frozen=True)
 class ShowConfig(Verb):
     """Print a configuration file with every default filled in."""
 
@@ -141,6 +176,7 @@ class CheckConfig(Verb):
 VERBS: dict[str, Callable[..., Verb]] = {
     "infer": Infer,
     "simulate genealogy": SimulateGenealogy,
+    "calibrate": Calibrate,
     "config show": ShowConfig,
     "config check": CheckConfig,
 }
@@ -226,7 +262,7 @@ def find_verb(words: Sequence[str]) -> str:
     raise ValueError(f"there is no verb {words[0]!r}{closest(words[0], list(VERBS))}")
 
 
-def read_all_tables(path: Path) -> list[InferConfig | SimulateGenealogyConfig]:
+def read_all_tables(path: Path) -> list[Configuration]:
     """Read every table of a configuration file.
 
     Raises:
@@ -252,8 +288,10 @@ def _with_settings_of_file(name: str, words: Sequence[str]) -> Callable[..., Ver
     path = finder.parse_known_args(words)[0].config
     if config_class is None or path is None:
         return VERBS[name]
-    read_all_tables(path)  # A misspelt table or a key outside every table must not pass unseen.
-    return functools.partial(VERBS[name], settings=read_toml(path, config_class), config=path)
+    tables = read_all_tables(path)  # A misspelt table or a stray key must not pass unseen.
+    verb = functools.partial(VERBS[name], settings=read_toml(path, config_class), config=path)
+    told = [table for table in tables if isinstance(table, InferConfig)]
+    return functools.partial(verb, infer=told[0]) if name == "calibrate" and told else verb
 
 
 if __name__ == "__main__":

@@ -57,11 +57,19 @@ def run_simulate_genealogy(output: Path, config: SimulateGenealogyConfig, *, for
 
 def simulate_genealogy(
     config: SimulateGenealogyConfig,
+    *,
+    history: "msprime.Demography | None" = None,
+    full_graph: bool = False,
 ) -> tuple[tskit.TreeSequence, np.ndarray, np.ndarray]:
     """Simulate a coalescent with recombination and the genotypes seen on it.
 
     Sites with more than two alleles and sites where all haplotypes agree are left out of the
     genotypes, but stay in the tree sequence. Genotype errors flip alleles, never the genealogy.
+
+    Args:
+        config: what to simulate.
+        history: population size through time, in place of the one in the settings.
+        full_graph: whether the tree sequence keeps the nodes of recombinations.
 
     Returns:
         The true tree sequence (times in generations); haplotypes, int8 [sites, haplotypes], 0
@@ -76,7 +84,8 @@ def simulate_genealogy(
     individuals = msprime.SampleSet(config.haplotypes // config.ploidy, ploidy=config.ploidy)
     ancestry = msprime.sim_ancestry(
         samples=[individuals],
-        demography=demography(config),
+        demography=history or demography(config),
+        record_full_arg=full_graph,
         ploidy=2,  # sizes are diploid, also where the samples are haploid
         sequence_length=config.sequence_length,
         recombination_rate=config.recombination_rate,
@@ -123,6 +132,23 @@ def demography(config: SimulateGenealogyConfig) -> "msprime.Demography":
         if config.demography == "bottleneck":
             change(time=size / 10, initial_size=size / 10)
             change(time=size / 5, initial_size=size)
+    return history
+
+
+def stepwise_history(times: np.ndarray, sizes: np.ndarray) -> "msprime.Demography":
+    """Build a history of steps.
+
+    Args:
+        times: left edges of the epochs, generations, the first of them 0.
+        sizes: diploid sizes, one per epoch.
+
+    Raises:
+        ImportError: msprime is not installed.
+    """
+    history = _import_msprime().Demography()
+    history.add_population(name="population", initial_size=float(sizes[0]))
+    for time, size in zip(times[1:].tolist(), sizes[1:].tolist(), strict=True):
+        history.add_population_parameters_change(time=time, initial_size=size)
     return history
 
 

@@ -1,0 +1,55 @@
+"""Run directories that grow: what is finished stays, and a rerun goes on from there."""
+
+import shutil
+from pathlib import Path
+
+from escapement_jax.io.run_directory import CONFIG_FILE, write_text_atomically
+
+
+def resumable_directory(path: Path, settings: str, *, growing: str, force: bool) -> None:
+    """Create a run directory, or go on in one that was made with the same settings.
+
+    Args:
+        path: The directory; its parents are created too.
+        settings: Settings of the run as TOML; they are kept in the directory.
+        growing: Name of the one setting that may differ, since it only adds work.
+        force: Whether a directory made with other settings is deleted first.
+
+    Raises:
+        FileExistsError: `path` is a file, holds files that no run has written, or was made with
+            other settings and `force` is off; names the first that differs.
+    """
+    path = Path(path)
+    kept = path / CONFIG_FILE
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"the output {path} is a file; give the name of a folder")
+    if path.exists() and any(path.iterdir()):
+        if not kept.is_file():
+            raise FileExistsError(
+                f"the output folder {path} holds files but no {CONFIG_FILE}, so no run has written "
+                "it; empty it yourself, or name another"
+            )
+        differing = _first_difference(kept.read_text(encoding="utf-8"), settings, growing)
+        if differing and not force:
+            raise FileExistsError(
+                f"the output folder {path} was made with other settings ({differing}); use --force "
+                "to start it anew, or name another"
+            )
+        if differing:
+            shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(kept, settings)
+
+
+def _first_difference(old: str, new: str, growing: str) -> str | None:
+    before, after = (
+        [line for line in text.splitlines() if not line.startswith(f"{growing} = ")]
+        for text in (old, new)
+    )
+    for line in after:
+        if line not in before:
+            return f"not with {line}"
+    for line in before:
+        if line not in after:
+            return f"with {line}"
+    return None
