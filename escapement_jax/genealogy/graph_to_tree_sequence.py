@@ -12,10 +12,12 @@ import tskit
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.graph_draw import GraphDraw
 from escapement_jax.genealogy.graph_nodes import GraphNodes, build_graph_nodes
+from escapement_jax.genealogy.history_graph import graph_of_history
 from escapement_jax.genealogy.level_times import check_time_grid
 from escapement_jax.genealogy.mutation_placement import add_mutations
+from escapement_jax.genealogy.tree_history import TreeHistory
 
-NodeTimes = Literal["uniform", "level"]
+NodeTimes = Literal["uniform", "level", "redated"]
 
 
 def to_tree_sequence(
@@ -25,7 +27,7 @@ def to_tree_sequence(
     grid_times: np.ndarray,
     genotypes: Genotypes,
     *,
-    node_times: NodeTimes = "uniform",
+    node_times: Literal["uniform", "level"] = "uniform",
     seed: int,
     provenance: Mapping[str, object] | None = None,
 ) -> tskit.TreeSequence:
@@ -64,6 +66,41 @@ def to_tree_sequence(
         uniform_times=node_times == "uniform",
         generator=generator,
     )
+    return _finish(nodes, genotypes, node_times, seed, provenance, generator)
+
+
+def history_to_tree_sequence(
+    history: TreeHistory,
+    bin_edges: np.ndarray,
+    genotypes: Genotypes,
+    *,
+    seed: int,
+    provenance: Mapping[str, object] | None = None,
+) -> tskit.TreeSequence:
+    """Convert a redated draw to a tree sequence, as ``to_tree_sequence`` does.
+
+    All coalescences are of two lineages, and no two events share a time: the graph is a full one,
+    as ``msprime.log_arg_likelihood`` asks for.
+
+    Args:
+        history: Binary local trees in continuous time.
+        bin_edges: Edges of the genome bins, base pairs, from the region's start to its end.
+        genotypes: The haplotypes that the draw explains.
+        seed: Seed of mutation times.
+        provenance: Parameters to record besides these; must be JSON.
+    """
+    nodes, generator = graph_of_history(history, bin_edges), np.random.default_rng(seed)
+    return _finish(nodes, genotypes, "redated", seed, provenance, generator)
+
+
+def _finish(
+    nodes: GraphNodes,
+    genotypes: Genotypes,
+    node_times: NodeTimes,
+    seed: int,
+    provenance: Mapping[str, object] | None,
+    generator: np.random.Generator,
+) -> tskit.TreeSequence:
     tables = _tables(nodes, genotypes)
     parameters = {
         "command": "infer",
