@@ -5,9 +5,18 @@ import itertools
 import msprime
 import numpy as np
 import pytest
+import tskit
 from scipy.stats import norm
 
 from benchmarks.accuracy import metrics
+from benchmarks.accuracy.size_metrics import (
+    GRID_GENERATIONS,
+    SizeEstimate,
+    reported_size_errors,
+    size_errors,
+    size_of_draws,
+)
+from benchmarks.accuracy.tree_metrics import clade_metrics, compare_trees, tree_metrics
 from benchmarks.accuracy.true_tmrca import evenly_spaced_positions, pairwise_tmrca
 
 
@@ -24,6 +33,17 @@ def gaussian_case(
     truth = mean + shift + 0.3 * generator.standard_normal(mean.shape)
     draws = mean + spread * generator.standard_normal((num_draws, *mean.shape))
     return 10**draws, 10**truth
+
+
+def simulate(samples, length: float, seed: int = 2, **options) -> tskit.TreeSequence:
+    return msprime.sim_ancestry(
+        samples,
+        sequence_length=length,
+        recombination_rate=1e-8,
+        population_size=1e4,
+        random_seed=seed,
+        **options,
+    )
 
 
 def gaussian_crps(error: np.ndarray, spread: float) -> np.ndarray:
@@ -74,6 +94,13 @@ def test_coverage_of_a_perfect_sampler(
     assert metrics.coverage(draws, truth, level) == pytest.approx(level, abs=0.025)
 
 
+def test_coverage_of_39_draws_is_that_of_their_range(generator: np.random.Generator) -> None:
+    """Weibull: the smallest and the largest of 39 are the quantiles 1 / 40 and 39 / 40."""
+    draws, truth = gaussian_case(generator, 39)
+    inside = (draws.min(axis=0) <= truth) & (truth <= draws.max(axis=0))
+    assert metrics.coverage(draws, truth, 0.95) == pytest.approx(inside.mean(), abs=1e-12)
+
+
 def test_coverage_is_limited_by_few_draws(generator: np.random.Generator) -> None:
     draws, truth = gaussian_case(generator, 9)
     assert metrics.attainable_coverage(9, 0.95) == pytest.approx(0.8)
@@ -103,21 +130,26 @@ def test_pool_gives_mean_and_standard_error() -> None:
     assert pooled["rmse"]["mean"] == pytest.approx(np.sqrt(12.5))
 
 
+def test_pool_takes_the_data_sets_that_have_a_metric() -> None:
+    pooled = metrics.pool([{"bias": 1.0}, {"bias": 3.0, "size_rmse": 2.0}])
+    assert pooled["bias"]["mean"] == 2.0
+    assert pooled["size_rmse"] == {"mean": 2.0, "stderr": None}
+
+
 def test_one_data_set_has_no_standard_error() -> None:
     assert metrics.pool([{"bias": 1.0}]) == {"bias": {"mean": 1.0, "stderr": None}}
 
 
-def test_pairwise_tmrca_is_tskits() -> None:
-    tree_sequence = msprime.sim_ancestry(
-        4, sequence_length=20_000, recombination_rate=1e-8, population_size=1e4, random_seed=2
-    )
+@pytest.mark.parametrize("times", [[0, 0], [0, 5000]], ids=["living", "ancient"])
+def test_pairwise_tmrca_is_tskits(times: list[float]) -> None:
+    tree_sequence = simulate([msprime.SampleSet(2, time=time) for time in times], 20_000)
     assert tree_sequence.num_trees > 5
     positions = evenly_spaced_positions(20_000, 40)
     seen = pairwise_tmrca(tree_sequence, positions)
     for column, position in enumerate(positions):
         tree = tree_sequence.at(position)
         expected = [tree.tmrca(i, j) for i, j in itertools.combinations(range(8), 2)]
-        np.testing.assert_array_equal(seen[:, column], expected)
+        np.testing.assert_allclose(seen[:, column], expected, rtol=1e-12)
 
 
 def test_pairwise_tmrca_without_common_ancestor_is_nan() -> None:
@@ -126,3 +158,91 @@ def test_pairwise_tmrca_without_common_ancestor_is_nan() -> None:
     seen = pairwise_tmrca(tables.tree_sequence(), np.array([2.5, 7.5]))
     assert np.isnan(seen[:, 0]).all()
     assert np.isfinite(seen[:, 1]).all()
+
+
+BALANCED, COMB, STAR = (
+    make(4).tree_sequence
+    for make in (
+        tskit.Tree.generate_balanced,
+        tskit.Tree.generate_comb,
+        tskit.Tree.generate_star,
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("truth", "draw", "rf", "resolution"),
+    [
+        (BALANCED, BALANCED, 0.0, 1.0),
+        # Clades {01, 23} and {23, 123}: two of four are not shared.
+        (BALANCED, COMB, 0.5, 1.0),
+        (BALANCED, STAR, 1.0, 0.0),
+        (STAR, STAR, 0.0, 0.0),
+    ],
+)
+def test_clades_of_known_trees(
+    truth: tskit.TreeSequence, draw: tskit.TreeSequence, rf: float, resolution: float
+) -> None:
+    assert clade_metrics(truth, draw) == {"rf": rf, "resolution": resolution}
+
+
+def test_robinson_foulds_is_tskits() -> None:
+    """Between binary trees of n samples: tskit's distance over the 2 (n - 2) inner clades."""
+    first, second = simulate(5, 50_000), simulate(5, 50_000, seed=3)
+    expected = [
+        first.at(position).rf_distance(second.at(position)) / (2 * (10 - 2))
+        for position in evenly_spaced_positions(50_000, 30)
+    ]
+    seen = clade_metrics(first, second, num_positions=30)
+    assert seen["rf"] == pytest.approx(np.mean(expected), abs=1e-12)
+    assert 0 < seen["rf"] < 1
+
+
+def test_the_true_trees_are_perfect_with_silent_nodes_or_without() -> None:
+    pytest.importorskip("tscompare")
+    full = simulate(5, 50_000, coalescing_segments_only=False)
+    perfect = {"rf": 0, "resolution": 1, "arf": 0, "tpr": 1, "breakpoint_ratio": 1}
+    assert tree_metrics(full.simplify(), [full]) == pytest.approx(perfect, abs=1e-12)
+
+
+def test_half_of_the_trees_found() -> None:
+    """The left half is right, the right half a star: every clade is right, but half are missed."""
+    pytest.importorskip("tscompare")
+    tables, star = BALANCED.dump_tables(), tskit.Tree.generate_star(4, span=1).tree_sequence
+    tables.keep_intervals([[0, 0.5]], simplify=False)
+    for sample in range(4):
+        tables.edges.add_row(0.5, 1, parent=star.num_nodes + 1, child=sample)
+    tables.sort()
+    scores = compare_trees(BALANCED, tables.tree_sequence())
+    assert scores["arf"] == pytest.approx(0, abs=1e-12)
+    assert scores["resolution"] == pytest.approx(0.5)
+    # Of seven nodes, the two inner ones are found on half of the span.
+    assert scores["tpr"] == pytest.approx(6 / 7)
+
+
+def test_size_errors_in_closed_form() -> None:
+    truth = np.full(GRID_GENERATIONS.size, 1e4)
+    assert size_errors(truth * 10, truth) == pytest.approx({"size_rmse": 1, "size_rmse_middle": 1})
+    young = np.where(GRID_GENERATIONS < 1e3, 10.0, 1.0)
+    share = np.mean(GRID_GENERATIONS < 1e3)
+    expected = {"size_rmse": np.sqrt(share), "size_rmse_middle": 0.0}
+    assert size_errors(truth * young, truth) == pytest.approx(expected)
+
+
+def test_reported_sizes_are_read_as_steps() -> None:
+    """Epochs from 0 and from 10^4 generations on; the band of the second misses the truth."""
+    truth = np.full(GRID_GENERATIONS.size, 1e4)
+    band = (np.array([5e3, 5e4]), np.array([2e4, 2e5]))
+    estimate = SizeEstimate(np.array([0.0, 1e4]), np.array([1e4, 1e5]), band)
+    old = np.mean(GRID_GENERATIONS >= 1e4)
+    seen = reported_size_errors(estimate, truth)
+    assert seen["reported_size_rmse"] == pytest.approx(np.sqrt(old))
+    assert seen["reported_size_coverage95"] == pytest.approx(1 - old)
+
+
+@pytest.mark.statistical
+def test_true_trees_know_the_size() -> None:
+    """Over eight seeds the error is 0.064 with standard deviation 0.013; the bound is 4 above."""
+    tree_sequence = simulate(10, 3e6)
+    errors = size_errors(size_of_draws([tree_sequence]), np.full(GRID_GENERATIONS.size, 1e4))
+    assert errors["size_rmse_middle"] < 0.12

@@ -21,6 +21,7 @@ def calls(monkeypatch):
     for module, function in (
         ("infer", "run_infer"),
         ("simulate_genealogy", "run_simulate_genealogy"),
+        ("calibrate", "run_calibrate"),
     ):
         fake = types.ModuleType(module)
         setattr(fake, function, lambda *words, **options: made.append((words, options)))
@@ -73,6 +74,17 @@ def test_simulate_passes_everything_on(calls):
     assert main(["simulate", "genealogy", "--output", "out", "--haplotypes", "6"]) == 0
     [((output, settings), options)] = calls
     assert (output, settings.haplotypes, options) == (Path("out"), 6, {"force": False})
+
+
+def test_calibrate_takes_what_is_true_and_what_is_told(calls, tmp_path):
+    path = write(tmp_path, "[calibrate]\nhaplotypes = 12\n[infer]\nsweeps = 2\ndraws = 9\n")
+    words = ["--config", path, "--replicates", "3", "--infer.draws", "5"]
+    assert main(["calibrate", "--output", "out", *words]) == 0
+    [((output, settings, told), options)] = calls
+    assert output == Path("out")
+    assert (settings.haplotypes, settings.replicates) == (12, 3)
+    assert (told.sweeps, told.draws) == (2, 5)
+    assert options == {"progress": False, "force": False}
 
 
 def test_options_override_the_file(tmp_path):
@@ -190,7 +202,7 @@ def test_config_check_says_what_is_good(capsys):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no table; write one of [infer], [simulate.genealogy]"),
+        ("", "no table; write one of [infer], [simulate.genealogy], [calibrate]"),
         ("draws = 3\n", "unknown key draws"),
         ("[infr]\ndraws = 3\n", "unknown table infr; did you mean infer?"),
         ("[infer]\ndraw = 3\n", "unknown key infer.draw; did you mean draws?"),

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 from escapement_jax.config.base import Configuration
 from escapement_jax.config.checks import at_least, fraction, positive
 
+DEFAULT_CHAINS = 16
+
 
 @dataclass(frozen=True)
 class InferConfig(Configuration):
@@ -39,8 +41,19 @@ class InferConfig(Configuration):
     """BED file of accessible intervals; default: every base is accessible."""
     draws: int = 32
     """Number of graphs drawn from the posterior."""
-    sweeps: int = 0
-    """Gibbs sweeps that remove and re-thread every haplotype after the first pass."""
+    sweeps: int = 4
+    """Gibbs sweeps, each re-threading one lineage of every haplotype, before the first draw. With 0
+    every draw is a sequential pass of its own."""
+    thin: int = 1
+    """Sweeps between two draws of a chain."""
+    chains: int | None = None
+    """Markov chains side by side, from which the draws are taken in turn; default: 16, or fewer for
+    fewer draws. Without sweeps every draw is a chain."""
+    windows: int = 1
+    """About how many windows of the genome are worked on side by side in a sweep: more keep an
+    accelerator busy, fewer mix faster."""
+    start_recombination: float = 0.1
+    """Factor on recombination in the pass that starts the chains."""
     time_levels: int = 24
     """Number of time levels on which lineages coalesce."""
     bin_width: int = 100
@@ -51,24 +64,63 @@ class InferConfig(Configuration):
     """Prior probability that the root carries the allele called derived."""
     genotype_error: float = 0.0
     """Probability that an observed allele is wrong."""
+    demography: Literal["constant", "random-walk", "gaussian-process", "spline"] = (
+        "gaussian-process"
+    )
+    """How N_e(t) of the prior varies: not at all, or as learned from all pairs of haplotypes with a
+    random walk, a Gaussian process or a monotone spline in log time."""
+    learn_recombination: bool = False
+    """Learn a factor on the told recombination along the sweeps."""
+    learn_genotype_error: bool = False
+    """Learn the genotype-error rate along the sweeps."""
+    demography_schedule: Literal["told", "alternating", "joint"] = "told"
+    """N_e(t) of the prior along the sweeps: as told; its most probable course given all draws, by
+    stochastic approximation; or drawn together with the graphs."""
     epochs: int = 12
     """Number of epochs of the reported population size N_e(t)."""
-    node_times: Literal["uniform", "level"] = "uniform"
-    """Times of exported nodes: drawn uniformly inside their level, or the level's own time."""
+    node_times: Literal["uniform", "level", "redated"] = "redated"
+    """Times of exported nodes: drawn uniformly inside their level, the level's own time, or drawn
+    anew in continuous time given the trees and the genotypes."""
     seed: int = 1
     """Seed of the random numbers; the same seed gives the same result."""
 
     def __post_init__(self) -> None:
         positive(self, "mutation_rate", "recombination_rate", "population_size")
-        at_least(self, 1, "draws", "bin_width", "epochs")
+        positive(self, "start_recombination")
+        at_least(self, 1, "draws", "bin_width", "epochs", "thin", "chains", "windows")
         at_least(self, 2, "time_levels")
         at_least(self, 0, "sweeps", "seed")
         fraction(self, 1.0, "ancestral_misassignment")
         fraction(self, 0.5, "genotype_error")
+        if self.learns and not self.sweeps:
+            raise ValueError("parameters are learned between sweeps; give sweeps = 1 or more")
         if self.ancestral is not None and not _is_ancestral_rule(self.ancestral):
             raise ValueError(
                 f"ancestral is {self.ancestral!r}; choose info:KEY (such as info:AA), ref or major"
             )
+
+    @property
+    def num_chains(self) -> int:
+        """Number of chains."""
+        if not self.sweeps:
+            return self.draws
+        return min(self.chains or DEFAULT_CHAINS, self.draws)
+
+    @property
+    def num_sweeps(self) -> int:
+        """All sweeps, those between draws included."""
+        rounds = -(-self.draws // self.num_chains)
+        return self.sweeps + (rounds - 1) * self.thin if self.sweeps else 0
+
+    def draws_after(self, sweep: int) -> bool:
+        """Whether every chain gives a draw after a sweep, counted from one."""
+        return sweep >= self.sweeps and (sweep - self.sweeps) % self.thin == 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether any parameter of the world is learned along the sweeps."""
+        learned = self.learn_recombination or self.learn_genotype_error
+        return learned or self.demography_schedule != "told"
 
     def check_complete(self) -> None:
         """Check that both rates are known.

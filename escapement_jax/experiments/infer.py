@@ -1,5 +1,6 @@
 """Infer genealogies and population size from a file of phased genomes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -9,7 +10,10 @@ from escapement_jax.config.toml import to_toml
 from escapement_jax.genealogy.fit import infer
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.posterior import Posterior
+from escapement_jax.genealogy.predictive_checks import PredictiveCheck, predictive_checks
+from escapement_jax.genealogy.rate_map import RateMap
 from escapement_jax.io.genealogy_results import (
+    all_warnings,
     write_allele_ages,
     write_demography,
     write_draws,
@@ -20,6 +24,7 @@ from escapement_jax.io.rate_maps import read_mutation_map, read_recombination_ma
 from escapement_jax.io.read_genotypes import read_genotypes
 from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
 from escapement_jax.plotting.genealogy import save_figures
+from escapement_jax.plotting.predictive_checks import save_check_figures
 from escapement_jax.training.run_report import RunReport
 
 
@@ -52,21 +57,25 @@ def run_infer(
             samples=config.samples,
             mask=config.mask,
         )
-        posterior = _infer(genotypes, config, progress)
-        _write(directory, posterior, config)
+        maps = _read_maps(genotypes, config)
+        key = jax.random.key(config.seed)
+        posterior = infer(genotypes, config, key=key, progress=progress, **maps)
+        checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
+        _write(directory, posterior, config, checks)
         write_summary(
             directory / "summary.json",
             posterior,
+            checks,
             seconds=report.seconds,
             peak_memory_mb=report.peak_memory_mb,
         )
     print(describe(posterior, report.seconds))
-    for warning in posterior.warnings:
+    for warning in all_warnings(posterior, checks):
         print(f"warning: {warning}")
     print(f"written to {output}")
 
 
-def _infer(genotypes: Genotypes, config: InferConfig, progress: bool) -> Posterior:
+def _read_maps(genotypes: Genotypes, config: InferConfig) -> dict[str, RateMap]:
     maps = {}
     if config.mutation_map is not None:
         maps["mutation_map"] = read_mutation_map(config.mutation_map, genotypes.contig)
@@ -74,15 +83,28 @@ def _infer(genotypes: Genotypes, config: InferConfig, progress: bool) -> Posteri
         maps["recombination_map"] = read_recombination_map(
             config.recombination_map, genotypes.contig
         )
-    return infer(genotypes, config, key=jax.random.key(config.seed), progress=progress, **maps)
+    return maps
 
 
-def _write(directory: Path, posterior: Posterior, config: InferConfig) -> None:
+def _predictive_checks(
+    posterior: Posterior, config: InferConfig, mutation_map: RateMap | None
+) -> tuple[PredictiveCheck, ...]:
+    genotypes = posterior.genotypes
+    if mutation_map is None:
+        rate = config.mutation_rate or 0.0
+        mutation_map = RateMap.constant(rate, genotypes.start, genotypes.end)
+    return predictive_checks(posterior, mutation_map, genotype_error=config.genotype_error)
+
+
+def _write(
+    directory: Path, posterior: Posterior, config: InferConfig, checks: Sequence[PredictiveCheck]
+) -> None:
     write_draws(directory / "draws", posterior)
     write_demography(directory / "demography.csv", posterior.population_size)
     write_allele_ages(directory / "allele_ages.csv", posterior.allele_ages(), posterior.genotypes)
     write_metrics(directory / "metrics.jsonl", posterior)
     save_figures(posterior, directory / "figures")
+    save_check_figures(posterior, checks, directory / "figures")
     (directory / CONFIG_FILE).write_text(to_toml(config), encoding="utf-8")
 
 

@@ -1,50 +1,97 @@
-"""Inference of ancestral recombination graphs: one threading pass, then optional Gibbs sweeps."""
+"""Inference of ancestral recombination graphs: one threading pass, then Gibbs sweeps."""
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.genealogy import InferConfig
+from escapement_jax.genealogy.coalescent_clock import CoalescentClock
+from escapement_jax.genealogy.demography import DemographyFit, fit_demography
 from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.gibbs_sweep import gibbs_sweep, random_orders
+from escapement_jax.genealogy.graph_draw import GraphDraw
+from escapement_jax.genealogy.pair_coalescence import PopulationSizeEstimate
+from escapement_jax.genealogy.population_size import PiecewiseConstant
 from escapement_jax.genealogy.posterior import Posterior
 from escapement_jax.genealogy.rate_map import RateMap
+from escapement_jax.genealogy.recombination_factor import scaled_recombination
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.redating import RedatingModel
 from escapement_jax.genealogy.sequential_pass import (
     empty_graphs,
     graph_draws,
     graph_log_density,
-    remove_haplotypes,
     thread_haplotypes,
 )
 from escapement_jax.genealogy.threading_problem import ThreadingProblem, threading_problem
+from escapement_jax.genealogy.trace import Trace, TraceRecorder
+from escapement_jax.genealogy.verdict import judge
+from escapement_jax.genealogy.world_parameters import (
+    RECOMBINATION_HEADROOM,
+    Estimate,
+    World,
+    first_world,
+    learned_parameters,
+    problem_in_world,
+    update_world,
+)
 from escapement_jax.training.progress import progress_bar
 
 
 @dataclasses.dataclass
 class _Run:
-    """State of an inference between threadings."""
+    """State of an inference between threadings; every chain is a row of the batch."""
 
+    told: ThreadingProblem
+    config: InferConfig
+    world: World
     problem: ThreadingProblem
-    graphs: Sequence[RecombinationGraph]
-    log_weights: list[np.ndarray]
-    seconds: list[float]
+    graphs: Sequence[RecombinationGraph] = ()
+    log_weights: list[np.ndarray] = dataclasses.field(default_factory=list)
+    bound_correction: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    seconds: list[float] = dataclasses.field(default_factory=list)
 
-    def thread(self, key: PRNGKey, haplotypes: Int[Array, " draws"]) -> np.ndarray:
-        """Thread one haplotype per draw onto the graphs of the others."""
-        problem = self.problem
-        started = time.perf_counter()
-        self.graphs, log_evidence = thread_haplotypes(
-            key, self.graphs, problem.chunks, haplotypes, problem.model
-        )
-        self.seconds.append(time.perf_counter() - started)
-        return log_evidence
+    def learn(self, key: PRNGKey) -> None:
+        """Draw the parameters that are learned, given the graphs, for the sweeps to come."""
+        self.world = update_world(key, self.graphs, self.told, self.world, self.config)
+        self.problem = problem_in_world(self.told, self.world)
+
+    def first_pass(self, key: PRNGKey, tick: Callable[[], object]) -> None:
+        """Thread the haplotypes one by one, in a random order per chain.
+
+        Before sweeps recombination is made rare: early haplotypes, threaded blind to later ones,
+        would recombine too often, and sweeps add records faster than they take out spurious ones.
+        The bound is corrected for it: `log Z' + log p(D, G) - log p'(D, G)`, primes for the law
+        that the pass draws under.
+        """
+        config, problem = self.config, self.problem
+        key_orders, key_threads = jax.random.split(key)
+        orders = random_orders(key_orders, config.num_chains, problem.num_haplotypes)
+        rarer = config.start_recombination if config.sweeps else 1.0
+        factor = jnp.asarray(rarer, dtype=float)
+        chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
+        self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
+        for index in range(1, problem.num_haplotypes):
+            started = time.perf_counter()
+            self.graphs, log_evidence = thread_haplotypes(
+                jax.random.fold_in(key_threads, index),
+                self.graphs,
+                chunks,
+                orders[:, index],
+                problem.model,
+            )
+            self.log_weights.append(log_evidence)
+            self.seconds.append(time.perf_counter() - started)
+            tick()
+        drawn_under = graph_log_density(self.graphs, chunks, problem.model)
+        density = graph_log_density(self.graphs, problem.chunks, problem.model)
+        self.bound_correction = density - drawn_under
 
 
 def infer(
@@ -58,10 +105,12 @@ def infer(
 ) -> Posterior:
     """Draw ancestral recombination graphs from their posterior given phased genomes.
 
-    Every draw threads the haplotypes one by one, in an order of its own, each from its exact
-    conditional given the graph so far: `q(G) = prod_i p(G_i | G_{i-1}, D_i)`. The mean of `sum_i
-    log Z_i` is a lower bound on `log P(D)`. Optional Gibbs sweeps then take out and re-thread
-    every haplotype, which moves the draws towards the exact posterior.
+    Chains start from a sequential pass, which threads the haplotypes one by one, each from its
+    exact conditional given the graph so far: `q(G) = prod_i p(G_i | G_{i-1}, D_i)`. It gives a
+    lower bound on `log P(D)`. Gibbs sweeps then take out and re-thread lineages, which moves the
+    chains to the exact posterior; after `sweeps` of them every chain gives a draw every `thin`
+    sweeps. Without sweeps every draw is a pass of its own. What is not told of the world (N_e(t),
+    rates) is first learned from pairs of haplotypes, then along the sweeps.
 
     Args:
         genotypes: phased haplotypes; missing genotypes are integrated out, and only accessible
@@ -79,81 +128,130 @@ def infer(
         ValueError: fewer than two haplotypes, no site, a rate that is missing, a map that does not
             cover the region, or an evidence that is not finite.
     """
-    problem = threading_problem(genotypes, config, mutation_map, recombination_map)
-    key_orders, key_pass, key_sweeps, key_times = jax.random.split(key, 4)
-    num_haplotypes = genotypes.num_haplotypes
-    orders = _random_orders(key_orders, config.draws, num_haplotypes)
-    graphs = empty_graphs(orders[:, 0], num_haplotypes, problem.chunks, problem.capacity)
-    run = _Run(problem, graphs, [], [])
-    threadings = num_haplotypes - 1 + config.sweeps * num_haplotypes
-    with progress_bar(threadings, "threading", enabled=progress, unit="haplotype") as bar:
-        for index in range(1, num_haplotypes):
-            step_key = jax.random.fold_in(key_pass, index)
-            run.log_weights.append(run.thread(step_key, orders[:, index]))
-            bar.update()
-        densities = [_log_density(run)] if config.sweeps else []
-        for sweep in range(config.sweeps):
-            _sweep(jax.random.fold_in(key_sweeps, sweep), run, config.draws, bar.update)
-            densities.append(_log_density(run))
-    return _posterior(run, config, genotypes, key_times, np.array(densities))
+    maps = (mutation_map, recombination_map)
+    problem = threading_problem(genotypes, config, *maps)
+    pairs = _fit_pairs(problem, config)
+    if pairs is not None and pairs.recombination_factor is not None:
+        roomy = RECOMBINATION_HEADROOM * max(pairs.recombination_factor.value, 1.0)
+        problem = threading_problem(genotypes, config, *maps, recombination_factor=roomy)
+    world = _first_world(problem, config, pairs)
+    key_draws, key_times = jax.random.split(key)
+    run = _Run(problem, config, world, problem_in_world(problem, world))
+    draws, trace = _sample(key_draws, run, progress)
+    times_seed = int(jax.random.bits(key_times, dtype=jnp.uint32))
+    return _posterior(run, draws, genotypes, pairs, times_seed, trace)
 
 
-def _random_orders(key: PRNGKey, draws: int, num_haplotypes: int) -> Int[Array, "draws haplotypes"]:
-    permute = jax.vmap(lambda one: jax.random.permutation(one, num_haplotypes))
-    return permute(jax.random.split(key, draws)).astype(jnp.int32)
+def _sample(key: PRNGKey, run: _Run, progress: bool) -> tuple[tuple[GraphDraw, ...], Trace]:
+    """Run the chains and collect their draws and trace."""
+    key_pass, key_sweeps, key_world = jax.random.split(key, 3)
+    config, num_haplotypes, num_bins = run.config, run.told.num_haplotypes, run.told.bins.num_bins
+    recorder, draws = TraceRecorder(run.told), []
+    threadings = num_haplotypes - 1 + config.num_sweeps * num_haplotypes
+    with progress_bar(threadings, "threading", enabled=progress, unit="lineage") as bar:
+        run.first_pass(key_pass, bar.update)
+        if config.num_sweeps:
+            recorder.record(run.graphs)
+        for sweep in range(config.num_sweeps):
+            if config.learns:
+                run.learn(jax.random.fold_in(key_world, sweep))
+            run.graphs = gibbs_sweep(
+                jax.random.fold_in(key_sweeps, sweep),
+                run.graphs,
+                run.problem,
+                windows=config.windows,
+                tick=bar.update,
+            )
+            recorder.record(run.graphs)
+            if config.draws_after(sweep + 1):
+                draws.extend(graph_draws(run.graphs, num_bins))
+    draws = draws or graph_draws(run.graphs, num_bins)
+    return tuple(draws[: config.draws]), recorder.trace()
 
 
-def _sweep(key: PRNGKey, run: _Run, draws: int, tick) -> None:
-    """Take out and re-thread every haplotype once, in a random order per draw."""
-    key_orders, key_threads = jax.random.split(key)
-    num_haplotypes = run.problem.num_haplotypes
-    orders = _random_orders(key_orders, draws, num_haplotypes)
-    for index in range(num_haplotypes):
-        run.graphs = remove_haplotypes(run.graphs, orders[:, index])
-        run.thread(jax.random.fold_in(key_threads, index), orders[:, index])
-        tick()
+def _fit_pairs(problem: ThreadingProblem, config: InferConfig) -> DemographyFit | None:
+    """What pairs of haplotypes say of the world, if anything of it is unknown."""
+    rates = {
+        "learn_recombination": config.learn_recombination,
+        "learn_genotype_error": config.learn_genotype_error,
+    }
+    if config.demography == "constant" and not any(rates.values()):
+        return None
+    return fit_demography(problem, config.demography, **rates, seed=config.seed)
 
 
-def _log_density(run: _Run) -> np.ndarray:
-    return graph_log_density(run.graphs, run.problem.chunks, run.problem.model)
+def _first_world(
+    problem: ThreadingProblem, config: InferConfig, pairs: DemographyFit | None
+) -> World:
+    """The world as it is told, but for what pairs of haplotypes say."""
+    if pairs is None:
+        return first_world(problem, config)
+    factor, error = pairs.recombination_factor, pairs.genotype_error
+    world = first_world(
+        problem,
+        config,
+        recombination_factor=1.0 if factor is None else factor.value,
+        genotype_error=None if error is None else error.value,
+    )
+    if config.demography == "constant":
+        return world
+    sizes = np.asarray(pairs.population_size().sizes, dtype=np.float64)
+    return dataclasses.replace(world, log_sizes=np.log(sizes[:-1]))
 
 
-def _plateau(densities: np.ndarray) -> bool:
-    """Whether the last sweep raised the log density by less than two standard errors."""
-    if len(densities) < 2:
-        return True
-    gain = densities[-1] - densities[-2]
-    return bool(gain.mean() < 2 * gain.std() / np.sqrt(gain.size) + 1e-9)
+def _size_history(problem: ThreadingProblem, world: World) -> PiecewiseConstant:
+    """N_e(t) of a world; the open level has the size of the one before."""
+    sizes = np.exp(np.append(world.log_sizes, world.log_sizes[-1]))
+    return PiecewiseConstant(problem.grid.edges, jnp.asarray(sizes, dtype=float))
+
+
+def _reported_sizes(
+    run: _Run, pairs: DemographyFit | None, learned: dict[str, Estimate]
+) -> PopulationSizeEstimate | None:
+    """N_e(t) as learned along the sweeps, else from pairs; None to take it from the draws."""
+    if "population_size" in learned:
+        sizes = learned["population_size"]
+        edges = np.asarray(run.told.grid.edges, dtype=np.float64)[:-1]
+        return PopulationSizeEstimate(edges, sizes.mean, sizes.lower_95, sizes.upper_95)
+    return pairs.estimate() if pairs and run.config.demography != "constant" else None
 
 
 def _posterior(
     run: _Run,
-    config: InferConfig,
+    draws: tuple[GraphDraw, ...],
     genotypes: Genotypes,
-    key_times: PRNGKey,
-    densities: np.ndarray,
+    pairs: DemographyFit | None,
+    seed: int,
+    trace: Trace,
 ) -> Posterior:
-    problem = run.problem
-    converged = _plateau(densities)
-    warnings = list(problem.warnings)
-    if not converged:
-        warnings.append("the log density was still rising in the last sweep; use more sweeps")
+    problem, config, world = run.problem, run.config, run.world
     settings = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in dataclasses.asdict(config).items()
     }
+    recombination = world.recombination_factor * problem.bins.recombination
+    learned = learned_parameters(world)
     return Posterior(
-        draws=graph_draws(run.graphs, problem.bins.num_bins),
+        draws=draws,
         bin_edges=problem.bins.edges,
         time_grid_edges=np.asarray(problem.grid.edges, dtype=np.float64),
         time_grid_times=np.asarray(problem.grid.times, dtype=np.float64),
         genotypes=genotypes,
         log_weights=np.stack(run.log_weights, axis=1),
+        bound_correction=run.bound_correction,
         population_size_prior=problem.population_size,
+        size_estimate=_reported_sizes(run, pairs, learned),
+        learned=learned,
         settings=settings,
-        seed=int(jax.random.bits(key_times, dtype=jnp.uint32)),
-        threading_seconds=tuple(run.seconds[: genotypes.num_haplotypes - 1]),
-        sweep_log_densities=densities,
-        converged=converged,
-        warnings=tuple(warnings),
+        seed=seed,
+        redating=RedatingModel(
+            CoalescentClock.of(_size_history(problem, world)),
+            dataclasses.replace(problem.bins, recombination=recombination),
+            config.ancestral_misassignment,
+            world.genotype_error,
+        ),
+        threading_seconds=tuple(run.seconds),
+        trace=trace,
+        verdict=judge(trace, genotypes.num_haplotypes),
+        warnings=problem.warnings,
     )

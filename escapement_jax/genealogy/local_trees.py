@@ -109,17 +109,31 @@ def lineage_counts(
     return entering, leaving
 
 
-def attach(
-    tree: LevelMatrix,
-    present: HaplotypeMask,
-    haplotype: Int[Array, ""],
+def graft(
+    forest: LevelMatrix,
+    clade: HaplotypeMask,
+    trunk: HaplotypeMask,
     branch: Int[Array, ""],
     level: Int[Array, ""],
 ) -> LevelMatrix:
-    """Add a haplotype to a tree: it joins the block of `branch` at `level`."""
-    row = jnp.maximum(tree[branch], level.astype(jnp.int8))
-    row = jnp.where(present, row, ABSENT).astype(jnp.int8).at[haplotype].set(-1)
-    return tree.at[haplotype, :].set(row).at[:, haplotype].set(row)
+    """Join the lineage above a clade to a tree: to the block of `branch` at `level`.
+
+    Args:
+        forest: level matrix in which clade and trunk never coalesce.
+        clade: haplotypes below the lineage.
+        trunk: haplotypes of the tree that it joins.
+        branch: a haplotype below the branch that is joined.
+        level: level at which it is joined.
+    """
+    row = jnp.maximum(forest[branch], level.astype(jnp.int8))
+    joined = jnp.where(clade[:, None] & trunk[None, :], row[None, :], forest)
+    return jnp.where(trunk[:, None] & clade[None, :], row[:, None], joined)
+
+
+def separate(tree: LevelMatrix, clade: HaplotypeMask, trunk: HaplotypeMask) -> LevelMatrix:
+    """Part a clade from the rest of a tree; the inverse of `graft`."""
+    across = clade[:, None] & trunk[None, :]
+    return jnp.where(across | across.T, jnp.int8(ABSENT), tree)
 
 
 def detach(tree: LevelMatrix, haplotype: Int[Array, ""]) -> LevelMatrix:

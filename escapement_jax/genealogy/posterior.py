@@ -11,12 +11,21 @@ from jaxtyping import Float64
 from escapement_jax.genealogy.diagnostics import mean_and_standard_error
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.graph_draw import GraphDraw
-from escapement_jax.genealogy.graph_to_tree_sequence import NodeTimes, to_tree_sequence
+from escapement_jax.genealogy.graph_to_tree_sequence import (
+    NodeTimes,
+    history_to_tree_sequence,
+    to_tree_sequence,
+)
 from escapement_jax.genealogy.level_times import times_within_levels
 from escapement_jax.genealogy.pair_coalescence import (
     PopulationSizeEstimate,
     estimate_population_size,
 )
+from escapement_jax.genealogy.redating import RedatingModel, redated_histories
+from escapement_jax.genealogy.trace import Trace
+from escapement_jax.genealogy.tree_history import TreeHistory
+from escapement_jax.genealogy.verdict import Verdict
+from escapement_jax.genealogy.world_parameters import Estimate
 
 DEFAULT_EPOCHS = 12
 
@@ -53,17 +62,22 @@ class Posterior:
         time_grid_edges: Lower edges of the time levels, generations, float64 [levels].
         time_grid_times: Representative times of the levels, generations, float64 [levels].
         genotypes: The haplotypes that the draws explain.
-        log_weights: log Z of every threading, float64 [draws, haplotypes - 1].
+        log_weights: log Z of every threading of the pass, float64 [chains, haplotypes - 1].
+        bound_correction: what to add to their sum for a bound on `log P(D)`, float64 [chains];
+            0 by default.
         population_size_prior: Diploid N_e that the model was told.
         settings: Settings of the run, JSON values, for provenance; ``node_times`` and ``epochs``
             are read here.
         seed: Seed of everything that this class draws.
+        size_estimate: N_e(t) as it was learned; None to read it off the draws.
+        learned: Parameters of the world that were learned along the sweeps, by name.
+        redating: What continuous times are drawn under, for node times "redated".
         seconds: Wall time by stage, such as ``compile`` and ``run``.
         threading_seconds: Wall time of every threading of the pass, or empty.
-        sweep_log_densities: ``log p(D, G)`` after the pass and after every Gibbs sweep, float64
-            [sweeps + 1, draws]; empty without sweeps.
-        converged: Whether the fit met its own criterion.
-        warnings: What a reader of the result should know.
+        trace: The log joint density and traced coalescence times after the pass and after every
+            Gibbs sweep; empty without sweeps.
+        verdict: Whether the draws may be taken for draws from the posterior.
+        warnings: What else a reader of the result should know.
     """
 
     draws: tuple[GraphDraw, ...]
@@ -75,18 +89,22 @@ class Posterior:
     population_size_prior: float
     settings: Mapping[str, object]
     seed: int
+    bound_correction: np.ndarray | None = None
+    size_estimate: PopulationSizeEstimate | None = None
+    learned: Mapping[str, Estimate] = field(default_factory=dict)
+    redating: RedatingModel | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     threading_seconds: tuple[float, ...] = ()
-    sweep_log_densities: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    converged: bool = True
+    trace: Trace = field(default_factory=Trace)
+    verdict: Verdict = Verdict(converged=True)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        expected = (len(self.draws), self.genotypes.num_haplotypes - 1)
-        if self.log_weights.shape != expected:
+        threadings = self.genotypes.num_haplotypes - 1
+        if self.log_weights.ndim != 2 or self.log_weights.shape[1] != threadings:
             raise ValueError(
-                f"log_weights has shape {self.log_weights.shape}; give one for each draw and "
-                f"threading, {expected}"
+                f"log_weights has shape {self.log_weights.shape}; give one for each chain and each "
+                f"of {threadings} threadings"
             )
 
     @property
@@ -95,14 +113,20 @@ class Posterior:
         return len(self.draws)
 
     @property
+    def log_bounds(self) -> Float64[np.ndarray, " chains"]:
+        """Log weight of the first pass of every chain, whose mean is a bound on `log P(D)`."""
+        correction = 0.0 if self.bound_correction is None else self.bound_correction
+        return self.log_weights.sum(axis=1) + correction
+
+    @property
     def elbo(self) -> float:
-        """Evidence lower bound, the mean over draws of ``sum_i log Z_i``, in nats."""
-        return mean_and_standard_error(self.log_weights.sum(axis=1))[0]
+        """Evidence lower bound, the mean over chains of ``sum_i log Z_i``, in nats."""
+        return mean_and_standard_error(self.log_bounds)[0]
 
     @property
     def elbo_stderr(self) -> float:
-        """Standard error of the evidence lower bound; NaN for a single draw."""
-        return mean_and_standard_error(self.log_weights.sum(axis=1))[1]
+        """Standard error of the evidence lower bound; NaN for a single chain."""
+        return mean_and_standard_error(self.log_bounds)[1]
 
     def tree_sequence(
         self, draw: int, *, node_times: NodeTimes | None = None
@@ -111,22 +135,49 @@ class Posterior:
 
         Args:
             draw: Index of the draw.
-            node_times: "uniform" or "level" (see ``to_tree_sequence``); by default as in the
-                settings, or "uniform".
+            node_times: "uniform", "level" (see ``to_tree_sequence``) or "redated" (see
+                ``histories``); by default as in the settings, or "uniform".
 
         Raises:
             IndexError: If there is no such draw.
         """
-        default = "level" if self.settings.get("node_times") == "level" else "uniform"
+        node_times, index = node_times or self._node_times, range(self.num_draws)[draw]
+        seed, provenance = self.seed + index, {**self.settings, "draw": index}
+        if node_times == "redated":
+            return history_to_tree_sequence(
+                self.histories[index],
+                self.bin_edges,
+                self.genotypes,
+                seed=seed,
+                provenance=provenance,
+            )
         return to_tree_sequence(
-            self.draws[draw],
+            self.draws[index],
             self.bin_edges,
             self.time_grid_edges,
             self.time_grid_times,
             self.genotypes,
-            node_times=node_times or default,
-            seed=self.seed + range(self.num_draws)[draw],
-            provenance={**self.settings, "draw": range(self.num_draws)[draw]},
+            node_times=node_times,
+            seed=seed,
+            provenance=provenance,
+        )
+
+    @property
+    def _node_times(self) -> NodeTimes:
+        told = self.settings.get("node_times")
+        return "level" if told == "level" else "redated" if told == "redated" else "uniform"
+
+    @cached_property
+    def histories(self) -> tuple[TreeHistory, ...]:
+        """All draws as binary trees in continuous time (see ``redated_histories``).
+
+        Raises:
+            ValueError: If the posterior does not know what to draw times under.
+        """
+        if self.redating is None:
+            raise ValueError("redated times need the rates of the run; give redating")
+        return redated_histories(
+            self.draws, self.time_grid_edges, self.time_grid_times, self.redating, seed=self.seed
         )
 
     @cached_property
@@ -139,9 +190,10 @@ class Posterior:
     ) -> Float64[np.ndarray, "draws pairs positions"]:
         """Return times to the most recent common ancestor of pairs of haplotypes.
 
-        Times are drawn inside their levels as node times are, once for each draw, pair and stretch
-        of genome on which the pair's level stays. They agree in law and level, but not in value,
-        with ``tree_sequence``, whose nodes several pairs share.
+        With node times "redated" they are those of ``tree_sequence``. Otherwise they are drawn
+        inside their levels, once for each draw, pair and stretch of genome on which the pair's
+        level stays, and agree in law and level, but not in value, with ``tree_sequence``, whose
+        nodes several pairs share.
 
         Args:
             positions: Base pairs inside the region.
@@ -159,6 +211,8 @@ class Posterior:
         self._check_positions(positions)
         self._check_pairs(pairs)
         bins = np.searchsorted(self.bin_edges, positions, side="right") - 1
+        if self._node_times == "redated":
+            return np.stack([history.pairwise_tmrca(bins, pairs) for history in self.histories])
         low, high = pairs.min(axis=1), pairs.max(axis=1)
         # Row of each pair among all pairs, so that the times do not depend on which are asked for.
         rows = low * (2 * self.genotypes.num_haplotypes - low - 1) // 2 + high - low - 1
@@ -192,7 +246,13 @@ class Posterior:
 
     @cached_property
     def population_size(self) -> PopulationSizeEstimate:
-        """Diploid population size through time, from the rates of pair coalescence in the draws."""
+        """Diploid population size through time.
+
+        As it was learned; else from the rates of pair coalescence in the draws, which were made
+        under one constant size.
+        """
+        if self.size_estimate is not None:
+            return self.size_estimate
         epochs = self.settings.get("epochs")
         return estimate_population_size(
             self.tree_sequences,

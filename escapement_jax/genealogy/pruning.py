@@ -9,7 +9,7 @@ underflow.
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Array, Float, Int, Int8
 
 from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels, LineageMessage
 from escapement_jax.genealogy.merge_order import MergeOrder, merge_order
@@ -19,6 +19,7 @@ from escapement_jax.genealogy.mutation_model import (
     change_probability,
     leaf_likelihood,
 )
+from escapement_jax.genealogy.pruned_tree import PrunedTree
 
 
 class _Mergers(eqx.Module):
@@ -74,11 +75,11 @@ def _downward(
     leaves: Float[Array, "2 haplotypes"],
     scaled_times: Levels,
     root_prior: Float[Array, " 2"],
+    last: Int[Array, ""],
 ) -> _Branches:
-    """Messages from the rest of the tree to the top of every branch."""
+    """Messages from the rest of the tree to the top of every branch; `last` is its root."""
     floor = _floor(leaves.dtype)
     times = scaled_times[order.level]
-    last = order.used.sum() - 1
 
     def split(carry, entry):
         above, tops = carry
@@ -93,7 +94,7 @@ def _downward(
         return (jnp.where(used, split_above, above), jnp.where(used, split_tops, tops)), node
 
     start = (jnp.broadcast_to(root_prior[:, None], leaves.shape), jnp.zeros_like(times))
-    indices = jnp.arange(times.shape[0])
+    indices = jnp.arange(times.shape[0], dtype=jnp.int32)
     entries = (indices, order.child, order.parent, times, order.used, mergers)
     (above, tops), (node_above, node_tops) = lax.scan(split, start, entries, reverse=True)
     return _Branches(
@@ -114,39 +115,51 @@ def _mix(
     )
 
 
-def attach_leaf(
+class Attachment(eqx.Module):
+    """A site with a clade beside a tree that it may join.
+
+    Attributes:
+        ratio: likelihood ratio of the site with the clade at each (haplotype below the branch,
+            level), the clade's own likelihood scaled; 0 for haplotypes that are not in the tree.
+        log_tree: log likelihood of the tree alone.
+        log_clade: log scale of the clade's own likelihood.
+    """
+
+    ratio: LineageMessage
+    log_tree: Float[Array, ""]
+    log_clade: Float[Array, ""]
+
+
+def attach_clade(
     order: MergeOrder,
-    present: HaplotypeMask,
+    pruned: PrunedTree,
     leaves: Float[Array, " alleles haplotypes"],
-    new_leaf: Float[Array, " alleles"],
     scaled_times: Levels,
     root_prior: Float[Array, " alleles"],
-) -> tuple[LineageMessage, Float[Array, ""]]:
-    """Likelihood ratio of one more leaf at each position, and the log likelihood without it.
+) -> Attachment:
+    """Likelihood ratio of a clade at each position of a tree, and the log likelihood without it.
 
     On an existing branch the ratio is the posterior of the allele at that point times the
-    likelihood of the new leaf; above the root the prior is re-rooted. For a tree of one haplotype
-    the likelihood without the leaf counts as one, so that the first two haplotypes count in full.
+    likelihood of the clade; above the root the prior is re-rooted. For a tree of one haplotype
+    the likelihood without the clade counts as one, so that the first two haplotypes count in full.
 
     Args:
-        order: mergers of the tree.
-        present: haplotypes in the tree.
+        order: mergers of the forest, those of the tree and those of the clade.
+        pruned: the tree and the clade.
         leaves: likelihood of each leaf's genotype given its true allele.
-        new_leaf: the same for the leaf that joins.
         scaled_times: mutation rate at the site times the representative time of each level.
         root_prior: probability of the ancestral, the derived allele at the root.
-
-    Returns:
-        Ratio for every (haplotype below the branch, level), 0 for absent haplotypes; and the log
-        likelihood of the site on the tree.
     """
+    trunk, clade = pruned.trunk, pruned.clade
     mergers, messages = _upward(order, leaves, scaled_times)
-    branches = _downward(order, mergers, leaves, scaled_times, root_prior)
-    grown = order.used.any()
-    first = jnp.argmax(present)
-    root = jnp.where(grown, order.used.sum() - 1 + present.shape[0], first)
-    is_root = (jnp.arange(branches.top.shape[0]) == root)[:, None]
-    alone = jnp.where(grown, (messages[:, first] * root_prior).sum(), 1.0)
+    first = jnp.argmax(trunk).astype(jnp.int32)
+    in_trunk, in_clade = order.used & trunk[order.parent], order.used & clade[order.parent]
+    indices = jnp.arange(trunk.shape[0], dtype=jnp.int32)
+    last = jnp.where(in_trunk, indices, -1).max()
+    branches = _downward(order, mergers, leaves, scaled_times, root_prior, last)
+    root = jnp.where(last >= 0, last + trunk.shape[0], first)
+    is_root = (jnp.arange(branches.top.shape[0], dtype=jnp.int32) == root)[:, None]
+    alone = jnp.where(last >= 0, (messages[:, first] * root_prior).sum(), 1.0)
 
     # The two alleles are written out: a fused loop over an axis of two costs six times as much.
     change_below = change_probability(scaled_times[None, :] - branches.bottom[:, None])
@@ -155,11 +168,18 @@ def attach_leaf(
     above_0, above_1 = _mix(branches.above[:, :, None], change_above)
     point_0 = below_0 * jnp.where(is_root, root_prior[0], above_0)
     point_1 = below_1 * jnp.where(is_root, root_prior[1], above_1)
-    new_0, new_1 = _mix(new_leaf[:, None], change_probability(scaled_times))
+    clade_time = jnp.where(in_clade, scaled_times[order.level], 0.0).max()
+    new = messages[:, jnp.argmax(clade)]
+    stem = jnp.maximum(scaled_times - clade_time, 0.0)
+    new_0, new_1 = _mix(new[:, None], change_probability(stem))
     joined = point_0 * new_0[None, :] + point_1 * new_1[None, :]
     ratio = joined / jnp.where(is_root, alone, point_0 + point_1)
     ratio = jnp.take_along_axis(ratio, order.node, 0)
-    return jnp.where(present[:, None], ratio, 0.0), jnp.log(alone) + mergers.log_scale.sum()
+    return Attachment(
+        ratio=jnp.where(trunk[:, None], ratio, 0.0),
+        log_tree=jnp.log(alone) + jnp.where(in_trunk, mergers.log_scale, 0.0).sum(),
+        log_clade=jnp.where(in_clade, mergers.log_scale, 0.0).sum(),
+    )
 
 
 def leaf_log_likelihood(
@@ -180,32 +200,28 @@ def leaf_log_likelihood(
 
 
 def attachment_likelihood(
-    tree: LevelMatrix,
-    present: HaplotypeMask,
+    pruned: PrunedTree,
     alleles: Int8[Array, " haplotypes"],
-    new_allele: Int8[Array, ""],
     scaled_times: Levels,
     model: MutationModel,
 ) -> LineageMessage:
-    """Likelihood ratio of a site when one more haplotype joins the tree at each position.
+    """Likelihood ratio of a site when a clade joins the tree at each position.
 
-    `p(site | tree with the haplotype at (x, k)) / p(site | tree)`; see `attach_leaf`.
+    `p(site | tree with the clade at (x, k)) / p(site | tree)`, up to a constant if the clade has
+    more than one haplotype; see `attach_clade`.
 
     Args:
-        tree: level matrix of the tree.
-        present: haplotypes in the tree.
+        pruned: the tree and the clade.
         alleles: genotypes at the site (0, 1, or -1 for missing).
-        new_allele: genotype of the haplotype that joins.
         scaled_times: mutation rate at the site times the representative time of each level.
         model: root prior and genotype error.
 
     Returns:
-        Ratio for every (haplotype below the branch, level); 0 for absent haplotypes.
+        Ratio for every (haplotype below the branch, level); 0 for haplotypes not in the tree.
     """
-    order = merge_order(tree, scaled_times.shape[0])
+    order = merge_order(pruned.forest, scaled_times.shape[0])
     leaves = leaf_likelihood(alleles, model.genotype_error)
-    new_leaf = leaf_likelihood(new_allele, model.genotype_error)
-    return attach_leaf(order, present, leaves, new_leaf, scaled_times, model.root_prior)[0]
+    return attach_clade(order, pruned, leaves, scaled_times, model.root_prior).ratio
 
 
 def site_log_likelihood(

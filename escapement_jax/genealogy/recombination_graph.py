@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from escapement_jax.array_types import BinPath, HaplotypeMask, LevelMatrices
-from escapement_jax.genealogy.local_trees import ABSENT, attach, detach
+from escapement_jax.genealogy.local_trees import ABSENT, detach
 
 
 class RecombinationGraph(eqx.Module):
@@ -49,26 +49,6 @@ class RecombinationGraph(eqx.Module):
         return jnp.cumsum(self.has_record.astype(jnp.int32), -1, dtype=jnp.int32)
 
 
-class ThreadPath(eqx.Module):
-    """The path of one haplotype through a chunk: where it is attached, and its recombinations.
-
-    Attributes:
-        branch: a haplotype below the branch that it joins, per bin.
-        level: level at which it joins.
-        entering_branch: the same on entering the chunk.
-        entering_level: the same on entering the chunk.
-        moved: haplotype below the lineage cut by a record of its own, -1 without one.
-        cut_level: level of that cut.
-    """
-
-    branch: BinPath
-    level: BinPath
-    entering_branch: Int[Array, ""]
-    entering_level: Int[Array, ""]
-    moved: BinPath
-    cut_level: BinPath
-
-
 def single_haplotype_graph(
     haplotype: Int[Array, ""], num_haplotypes: int, num_bins: int, capacity: int
 ) -> RecombinationGraph:
@@ -83,39 +63,14 @@ def single_haplotype_graph(
     )
 
 
-def _opening_bins(has_record: Bool[Array, " bins"], capacity: int) -> Int[Array, " records"]:
+def opening_bins(has_record: Bool[Array, " bins"], capacity: int) -> Int[Array, " records"]:
     """Bins opened by a record, in order; spare entries name the last bin."""
     bins = jnp.nonzero(has_record, size=capacity, fill_value=has_record.shape[0] - 1)[0]
     return bins.astype(jnp.int32)
 
 
-def add_haplotype(
-    graph: RecombinationGraph, haplotype: Int[Array, ""], path: ThreadPath
-) -> tuple[RecombinationGraph, Bool[Array, ""]]:
-    """Put a haplotype into the graph along its path.
-
-    Returns:
-        The graph with the haplotype, and whether the chunk's capacity was too small for its records
-        (then the graph returned is incomplete and must not be used).
-    """
-    own = path.moved >= 0
-    has_record = graph.has_record | own
-    opening = _opening_bins(has_record, graph.capacity)
-    old = jnp.concatenate([jnp.zeros(1, jnp.int32), graph.segment[opening]])
-    branch = jnp.concatenate([path.entering_branch[None], path.branch[opening]])
-    level = jnp.concatenate([path.entering_level[None], path.level[opening]])
-    join = jax.vmap(attach, in_axes=(0, None, None, 0, 0))
-    grown = RecombinationGraph(
-        trees=join(graph.trees[old], graph.present, haplotype, branch, level),
-        moved=jnp.where(own, path.moved, graph.moved),
-        cut_level=jnp.where(own, path.cut_level, graph.cut_level),
-        present=graph.present.at[haplotype].set(True),
-    )
-    return grown, has_record.sum() > graph.capacity
-
-
 def remove_haplotype(graph: RecombinationGraph, haplotype: Int[Array, ""]) -> RecombinationGraph:
-    """Take a haplotype out of the graph; the inverse of `add_haplotype`.
+    """Take a haplotype out of the graph.
 
     A record disappears if the lineage cut was that of the haplotype alone, or of all the others
     together (above the root of what remains); otherwise another member stands for the lineage.
@@ -127,7 +82,7 @@ def remove_haplotype(graph: RecombinationGraph, haplotype: Int[Array, ""]) -> Re
     lineage = (rows < graph.cut_level[:, None].astype(jnp.int8)) & is_other[None, :]
     others = rest[None, :] & ~lineage
     stays = graph.has_record & lineage.any(1) & others.any(1)
-    opening = _opening_bins(stays, graph.capacity)
+    opening = opening_bins(stays, graph.capacity)
     old = jnp.concatenate([jnp.zeros(1, jnp.int32), graph.segment[opening]])
     return RecombinationGraph(
         trees=jax.vmap(detach, in_axes=(0, None))(graph.trees[old], haplotype),

@@ -13,17 +13,22 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int8
 
-from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels
+from escapement_jax.array_types import HaplotypeMask, Levels
 from escapement_jax.genealogy.coalescent import log_survival
 from escapement_jax.genealogy.local_trees import (
-    lineage_counts,
+    ABSENT,
     lineages_merged,
-    merge_levels,
     representatives,
     root_level,
     tree_length,
 )
-from escapement_jax.genealogy.records import Record, level_tables, read_record
+from escapement_jax.genealogy.pruned_tree import ForestCounts, PrunedTree, forest_counts
+from escapement_jax.genealogy.records import (
+    Record,
+    describe_move,
+    level_tables,
+    weigh_move,
+)
 from escapement_jax.genealogy.threading_model import ThreadingModel
 from escapement_jax.numerics.cumulative import sum_above, sum_below
 
@@ -51,6 +56,9 @@ class OwnMoves(eqx.Module):
     above: Levels
     silent: Levels
     cut_weights: Levels
+    clade_root: Int[Array, ""]
+    trunk_root: Int[Array, ""]
+    has_trunk: Bool[Array, ""]
 
 
 class TrunkMoves(eqx.Module):
@@ -75,22 +83,6 @@ class TrunkMoves(eqx.Module):
     silent: Bool[Array, ""]
 
 
-def first_attachment(
-    tree: LevelMatrix, present: HaplotypeMask, model: ThreadingModel
-) -> Float[Array, "haplotypes levels"]:
-    """Kingman's law of where one more haplotype joins the tree.
-
-    `P(x, k) = S_k (lambda_x + 1) join_k`, repeated for every haplotype below the branch; it sums to
-    one over the representatives.
-    """
-    merged = merge_levels(tree)
-    entering, leaving = lineage_counts(representatives(merged, present, model.num_levels), present)
-    survival = jnp.exp(log_survival(level_tables(model.kingman.stay, entering, leaving)))
-    join = level_tables(model.kingman.join, entering, leaving)
-    lineages = lineages_merged(tree, merged, model.num_levels).astype(join.dtype)
-    return jnp.where(present[:, None], (lineages + 1) * (survival * join)[None, :], 0.0)
-
-
 def _surviving_cuts(cuts: Levels, stay: Levels) -> Levels:
     """Cuts below each level still apart on entering it, `c_k = c_{k-1} stay_{k-1} + w_k`."""
 
@@ -103,44 +95,70 @@ def _surviving_cuts(cuts: Levels, stay: Levels) -> Levels:
     return lax.scan(climb, jnp.zeros_like(cuts[0]), (stay_below, cuts))[1]
 
 
-def own_moves(tree: LevelMatrix, present: HaplotypeMask, model: ThreadingModel) -> OwnMoves:
+def own_moves(pruned: PrunedTree, haplotype: Int[Array, ""], model: ThreadingModel) -> OwnMoves:
     """Tabulate the thread's own recombinations on a trunk tree.
 
     `multiplicity` is `lambda + 1` for the block of each haplotype, negative where the haplotype
-    does not represent its block, zero for haplotypes not in the tree.
-    """
-    times, pieces = model.times, model.pieces
-    merged = merge_levels(tree)
-    is_lineage = representatives(merged, present, model.num_levels)
-    entering, leaving = lineage_counts(is_lineage, present)
-    stay, join = model.kingman.stay, model.kingman.join
-    log_apart = log_survival(level_tables(stay, entering, leaving))
-    stay_with = level_tables(stay, entering + 1, leaving + 1)
+    does not represent its block, zero for haplotypes not in the trunk and below the floor.
+    `multiplicity * above` is Kingman's law of where the thread joins, up to a constant.
 
-    root = root_level(merged, present)
-    over_root = jnp.arange(model.num_levels, dtype=jnp.int8) > root
-    root_time = jnp.where(root >= 0, times[jnp.maximum(root, 0)], 0.0)
-    cuts = pieces * jnp.where(over_root, 2.0, 1.0)
-    log_with = log_survival(stay_with)
+    Args:
+        pruned: the trunk and the clade below the thread.
+        haplotype: on which the thread stands for want of a trunk.
+        model: the law.
+    """
+    times, num_levels = model.times, model.num_levels
+    counts = forest_counts(pruned, num_levels)
+    stay, join = model.kingman.stay, model.kingman.join
+    log_apart = log_survival(level_tables(stay, counts.entering, counts.leaving))
+    stay_with = level_tables(stay, counts.entering_with, counts.leaving_with)
+
+    clade_root = root_level(counts.merged, pruned.clade).astype(jnp.int32)
+    trunk_root = root_level(counts.merged, pruned.trunk).astype(jnp.int32)
+    levels = jnp.arange(num_levels, dtype=jnp.int32)
+    over_root = levels > trunk_root
+    cut_lineages = over_root.astype(times.dtype) + (levels > clade_root).astype(times.dtype)
+    cuts = jnp.where(pruned.has_trunk, model.pieces * cut_lineages, 0.0)
     surviving_cuts = _surviving_cuts(cuts, stay_with)
 
-    below = surviving_cuts * level_tables(join, entering + 1, leaving + 1)
-    at = surviving_cuts * level_tables(join, entering + 1, leaving)
+    below = surviving_cuts * level_tables(join, counts.entering_with, counts.leaving_with)
+    at = surviving_cuts * level_tables(join, counts.entering_with, counts.leaving)
+    leave = surviving_cuts * level_tables(stay, counts.entering_with, counts.leaving)
     log_apart_above = jnp.concatenate([log_apart[1:], log_apart[-1:]])
-    leave = surviving_cuts * level_tables(stay, entering + 1, leaving)
-    lineages = lineages_merged(tree, merged, model.num_levels) + 1
-    signed = jnp.where(is_lineage, lineages, -lineages)
+    clade_time, trunk_time = _time_of(clade_root, times), _time_of(trunk_root, times)
+    root_extension = jnp.where(over_root & pruned.has_trunk, times - trunk_time, 0.0)
     return OwnMoves(
-        length=tree_length(merged, present, times),
-        extra_length=times + jnp.where(over_root, times - root_time, 0.0),
-        multiplicity=jnp.where(present[:, None], signed, 0),
+        length=tree_length(counts.merged, pruned.trunk, times)
+        + tree_length(counts.merged, pruned.clade, times),
+        extra_length=times - clade_time + root_extension,
+        multiplicity=_multiplicity(pruned, counts, haplotype, num_levels),
         below=below,
         at=at,
         leave=leave * jnp.exp(-log_apart_above),
-        above=jnp.exp(log_apart) * level_tables(join, entering, leaving),
+        above=jnp.exp(log_apart) * level_tables(join, counts.entering, counts.leaving),
         silent=sum_below(2 * below) + at,
-        cut_weights=cuts * jnp.exp(-log_with),
+        cut_weights=cuts * jnp.exp(-log_survival(stay_with)),
+        clade_root=clade_root,
+        trunk_root=trunk_root,
+        has_trunk=pruned.has_trunk,
     )
+
+
+def _time_of(level: Int[Array, ""], times: Levels) -> Float[Array, ""]:
+    """Time of a root, 0 for a single haplotype."""
+    return jnp.where(level >= 0, times[jnp.maximum(level, 0)], 0.0)
+
+
+def _multiplicity(
+    pruned: PrunedTree, counts: ForestCounts, haplotype: Int[Array, ""], num_levels: int
+) -> Int8[Array, "haplotypes levels"]:
+    levels = jnp.arange(num_levels, dtype=jnp.int32)
+    lineages = lineages_merged(pruned.forest, counts.merged, num_levels) + 1
+    is_lineage = representatives(counts.merged, pruned.trunk, num_levels)
+    signed = jnp.where(is_lineage, lineages, -lineages)
+    signed = jnp.where(pruned.trunk[:, None] & (levels >= pruned.floor)[None, :], signed, 0)
+    alone = jnp.zeros_like(signed).at[haplotype, pruned.floor].set(1)
+    return jnp.where(pruned.has_trunk, signed, alone)
 
 
 class _Copy(eqx.Module):
@@ -162,33 +180,55 @@ class _Copy(eqx.Module):
     join_above: Levels
 
 
-def _copy_beside_thread(
-    record: Record, before: LevelMatrix, present: HaplotypeMask, model: ThreadingModel
-) -> _Copy:
+def _copy_beside_thread(record: Record, counts: ForestCounts, model: ThreadingModel) -> _Copy:
     levels = jnp.arange(model.num_levels, dtype=jnp.int32)
-    entering, leaving = lineage_counts(
-        representatives(merge_levels(before), present, model.num_levels), present
-    )
     stay, join = model.kingman.stay, model.kingman.join
-    log_with = log_survival(level_tables(stay, entering + 1, leaving + 1))
+    log_with = log_survival(level_tables(stay, counts.entering_with, counts.leaving_with))
     surviving = jnp.exp(jnp.minimum(log_with - log_with[record.cut_level], 0.0))
     surviving = jnp.where(levels >= record.cut_level, surviving, 0.0)
     next_survival = jnp.concatenate([record.survival[1:], record.survival[-1:]])
+    leaves_apart = level_tables(stay, counts.entering_with, counts.leaving)
     return _Copy(
         surviving=surviving,
-        passing=surviving * level_tables(stay, entering + 1, leaving) / next_survival,
-        join_below=level_tables(join, entering + 1, leaving + 1),
-        join_at=level_tables(join, entering + 1, leaving),
-        join_above=level_tables(join, entering, leaving),
+        passing=surviving * leaves_apart / next_survival,
+        join_below=level_tables(join, counts.entering_with, counts.leaving_with),
+        join_at=level_tables(join, counts.entering_with, counts.leaving),
+        join_above=level_tables(join, counts.entering, counts.leaving),
     )
 
 
-def trunk_moves(
-    before: LevelMatrix,
-    after: LevelMatrix,
+def _read_trunk_record(
+    before: PrunedTree,
+    after: PrunedTree,
     moved: Int[Array, ""],
     cut_level: Int[Array, ""],
-    present: HaplotypeMask,
+    counts: ForestCounts,
+    model: ThreadingModel,
+) -> Record:
+    """A record as the trunk sees it: a lineage that leaves or joins the clade does so below all."""
+    lineage = before.present & (before.forest[moved] < cut_level.astype(jnp.int8))
+
+    def distance(tree):
+        outside = jnp.where(tree.trunk & ~lineage, tree.forest[moved], ABSENT)
+        return jnp.where(tree.clade[moved], jnp.int8(-1), outside)
+
+    move = describe_move(
+        lineage,
+        distance(before),
+        distance(after),
+        before.forest,
+        after.forest,
+        before.trunk,
+        model.num_levels,
+    )
+    return weigh_move(move, cut_level, (counts.entering, counts.leaving), model)
+
+
+def trunk_moves(
+    before: PrunedTree,
+    after: PrunedTree,
+    moved: Int[Array, ""],
+    cut_level: Int[Array, ""],
     model: ThreadingModel,
 ) -> TrunkMoves:
     """Tabulate how a record of the trunk carries the thread along.
@@ -203,37 +243,44 @@ def trunk_moves(
     - on the branch of `s` above the cut, falls to the sibling's branch at `K_s` with `fall_k`, and
       if the record is silent it may be re-joined by the lineage: at its own level with
       `rejoin_same_k`, or from `k` to a later `m` with `rejoin_from_k rejoin_to_m`.
+
+    A lineage that re-joins below the floor is gone from the trunk, whatever the thread does: all
+    factors are 1. One that was joined to another below the floor has no branch to fall from.
     """
-    record = read_record(before, after, moved, cut_level, present, model)
-    copy = _copy_beside_thread(record, before, present, model)
+    counts = forest_counts(before, model.num_levels)
+    record = _read_trunk_record(before, after, moved, cut_level, counts, model)
+    copy = _copy_beside_thread(record, counts, model)
     q, old, new = record.probability, record.old_level, record.new_level
     levels = jnp.arange(model.num_levels, dtype=jnp.int32)
-    from_cut = levels >= cut_level
+    settles = new < before.floor
+    silent = record.silent & ~settles
+    from_cut = levels >= jnp.maximum(cut_level, before.floor)
     joined_below = sum_below(copy.surviving * record.join_weights * copy.join_below)
     joined_at = copy.surviving * record.join_weights * copy.join_at
     keep = (joined_below + joined_at + copy.passing * sum_above(record.terms)) / q
-    keep = jnp.where(from_cut, keep, 1.0)
+    keep = jnp.where(from_cut & ~settles, keep, 1.0)
     on_branch = from_cut & (levels < old)
-    silent_on_branch = on_branch & record.silent
     rejoin_same = (joined_below + 3 * copy.surviving * copy.join_at) / q
     fall_silent = copy.passing * record.survival[new] * (record.target_lineages + 1) / q
     fall_silent = fall_silent * copy.join_above[new]
+    switch = 2 * copy.surviving * copy.join_below / q
+    is_target = (after.forest[record.target] <= new.astype(jnp.int8)) & ~settles
     return TrunkMoves(
-        lineage=record.lineage,
-        beside_sibling=present & (after[record.sibling] <= old.astype(jnp.int8)),
-        beside_target=present & (after[record.target] <= new.astype(jnp.int8)),
-        mover=jnp.argmax(record.lineage).astype(jnp.int32),
+        lineage=record.lineage & after.trunk,
+        beside_sibling=after.trunk & (after.forest[record.sibling] <= old.astype(jnp.int8)),
+        beside_target=after.trunk & is_target,
+        mover=moved,
         target=record.target,
         cut_level=cut_level,
         old_level=old,
         new_level=new,
         on_branch=on_branch,
         keep=keep,
-        switch=jnp.where(levels < new, 2 * copy.surviving * copy.join_below / q, 0.0),
-        fall=jnp.where(on_branch, jnp.where(record.silent, fall_silent, keep), 0.0),
-        rejoin_same=jnp.where(silent_on_branch, rejoin_same, 0.0),
-        rejoin_from=jnp.where(silent_on_branch, copy.passing, 0.0),
-        rejoin_to=jnp.where(silent_on_branch, 2 * record.survival * copy.join_above / q, 0.0),
-        join_again=copy.surviving[new] * copy.join_at[new] / q,
-        silent=record.silent,
+        switch=jnp.where(from_cut & (levels < new), switch, 0.0),
+        fall=jnp.where(on_branch, jnp.where(silent, fall_silent, keep), 0.0),
+        rejoin_same=jnp.where(silent & on_branch, rejoin_same, 0.0),
+        rejoin_from=jnp.where(silent & on_branch, copy.passing, 0.0),
+        rejoin_to=jnp.where(silent & on_branch, 2 * record.survival * copy.join_above / q, 0.0),
+        join_again=jnp.where(settles, 0.0, copy.surviving[new] * copy.join_at[new] / q),
+        silent=silent,
     )

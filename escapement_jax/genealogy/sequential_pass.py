@@ -8,71 +8,30 @@ compiles once.
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.genealogy.genome_bins import GenomeChunk
-from escapement_jax.genealogy.graph_density import (
-    log_density,
-    log_tree_probability,
-    refresh_cut_levels,
-)
+from escapement_jax.genealogy.graph_density import log_density, log_tree_probability
 from escapement_jax.genealogy.graph_draw import GraphDraw
+from escapement_jax.genealogy.pruned_graph import beside_graph, prune
 from escapement_jax.genealogy.recombination_graph import (
     RecombinationGraph,
-    add_haplotype,
     remove_haplotype,
     single_haplotype_graph,
     with_capacity,
 )
-from escapement_jax.genealogy.threading import (
-    FilteredChunk,
-    entering_message,
-    filter_chunk,
-    sample_chunk,
-    sample_last_position,
-)
+from escapement_jax.genealogy.threading_driver import thread_pruned
 from escapement_jax.genealogy.threading_model import ThreadingModel
+from escapement_jax.genealogy.window_layout import WindowLayout
 
 _Graphs = Sequence[RecombinationGraph]
 
 
-# The messages keep the bins as their first axis, as the scans make and read them: with the draws in
-# front they would be copied once each way, and they are most of the memory.
-@jax.jit
-def _filter(graphs, chunk, haplotypes, messages, model):
-    num_records = graphs.has_record.sum(-1).max()
-
-    def one(graph, haplotype, message):
-        filtered, last, log_evidence = filter_chunk(
-            graph, chunk, haplotype, message, model, num_records
-        )
-        bulk = (filtered.messages, filtered.masses)
-        return bulk, (filtered.own, filtered.trunk), last, log_evidence
-
-    return jax.vmap(one, out_axes=((1, 1), 0, 0, 0))(graphs, haplotypes, messages)
-
-
-@jax.jit
-def _extend(keys, bulk, tables, graphs, chunk, haplotypes, last, model):
-    def grow(key, bulk, tables, graph, haplotype, last):
-        key_path, key_cuts = jax.random.split(key)
-        filtered = FilteredChunk(*bulk, *tables)
-        path = sample_chunk(key_path, filtered, graph, chunk, haplotype, last)
-        grown, overflow = add_haplotype(graph, haplotype, path)
-        return key_cuts, grown, (path.entering_branch, path.entering_level), overflow
-
-    key_cuts, grown, entering, overflow = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, 0, 0))(
-        keys, bulk, tables, graphs, haplotypes, last
-    )
-    num_records = grown.has_record.sum(-1).max()
-    refresh = jax.vmap(refresh_cut_levels, in_axes=(0, 0, None, None))
-    return refresh(key_cuts, grown, model, num_records), entering, overflow
-
-
-_start = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
-_sample_last = jax.jit(jax.vmap(sample_last_position))
+_beside = jax.jit(jax.vmap(beside_graph))
+_prune = jax.jit(jax.vmap(prune, in_axes=(0, 0, 0, None)))
 _remove = jax.jit(jax.vmap(remove_haplotype))
 _density = jax.jit(jax.vmap(log_density, in_axes=(0, None, None)))
 _first_tree = jax.jit(
@@ -120,45 +79,56 @@ def thread_haplotypes(
     Raises:
         ValueError: an evidence is not finite.
     """
-    key_last, key_chunks = jax.random.split(key)
-    message = _start(graphs[0], model)
-    filtered, evidence = [], []
-    for graph, chunk in zip(graphs, chunks, strict=True):
-        *kept, message, log_evidence = _filter(graph, chunk, haplotypes, message, model)
-        filtered.append(kept)
-        evidence.append(log_evidence)
-    last_keys = jax.random.split(key_last, haplotypes.shape[0])
-    last = _sample_last(last_keys, message, graphs[-1])
-
-    grown: list[RecombinationGraph] = []
-    overflow = []
-    for index in reversed(range(len(chunks))):
-        keys = jax.random.split(jax.random.fold_in(key_chunks, index), haplotypes.shape[0])
-        graph, last, full = _extend(
-            keys, *filtered.pop(), graphs[index], chunks[index], haplotypes, last, model
-        )
-        grown.append(graph)
-        overflow.append(full)
-    log_evidence = np.sum(np.asarray(jax.device_get(evidence), dtype=np.float64), 0)
-    # First: paths drawn from messages that are not numbers overflow any capacity.
-    _require_finite(log_evidence, haplotypes)
-    if np.any(jax.device_get(overflow)):
+    pruned = [_beside(graph, haplotypes) for graph in graphs]
+    whole = WindowLayout.whole(len(chunks))
+    grown, log_evidence = thread_pruned(key, pruned, chunks, model, whole)
+    if grown is None:
         roomier = [_double_capacity(graph) for graph in graphs]
         return thread_haplotypes(key, roomier, chunks, haplotypes, model)
-    return grown[::-1], log_evidence
+    return grown, log_evidence
 
 
-def _require_finite(
-    log_evidence: Float[np.ndarray, " draws"], haplotypes: Int[Array, " draws"]
-) -> None:
-    broken = np.flatnonzero(~np.isfinite(log_evidence))
-    if broken.size:
-        draw = broken[0]
-        raise ValueError(
-            f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
-            f"{log_evidence[draw]}; the data are impossible under the model: check the rates and "
-            "maps"
-        )
+def rethread_lineages(
+    key: PRNGKey,
+    graphs: _Graphs,
+    chunks: Sequence[GenomeChunk],
+    haplotypes: Int[Array, " draws"],
+    floors: Int[Array, " draws"],
+    model: ThreadingModel,
+    layout: WindowLayout | None = None,
+) -> list[RecombinationGraph]:
+    """Draw anew, in every draw, the lineage that carries one haplotype above a level.
+
+    A Gibbs step: it leaves the joint law of graph and data as it is. At the edges of windows the
+    lineage keeps its place.
+
+    Args:
+        key: random key.
+        graphs: one batch of graphs per chunk.
+        chunks: the genome.
+        haplotypes: whose lineage each draw takes out.
+        floors: the lowest level at which the lineage is taken out; 0 for all of it.
+        model: the law.
+        layout: windows that are worked on side by side; None for the whole genome at once.
+
+    Raises:
+        ValueError: an evidence is not finite.
+    """
+    layout = layout or WindowLayout.whole(len(chunks))
+    inner = jnp.zeros(chunks[0].recombination.shape, bool)
+    edge = inner.at[0].set(True)
+    opens = [
+        index > 0 and (index + layout.shift) % layout.size == 0 for index in range(len(chunks))
+    ]
+    pruned = [
+        _prune(graph, haplotypes, floors, edge if at_edge else inner)
+        for graph, at_edge in zip(graphs, opens, strict=True)
+    ]
+    grown, _ = thread_pruned(key, pruned, chunks, model, layout)
+    if grown is None:
+        roomier = [_double_capacity(graph) for graph in graphs]
+        return rethread_lineages(key, roomier, chunks, haplotypes, floors, model, layout)
+    return grown
 
 
 def _double_capacity(graphs: RecombinationGraph) -> RecombinationGraph:

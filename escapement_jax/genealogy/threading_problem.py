@@ -66,6 +66,8 @@ def threading_problem(
     config: InferConfig,
     mutation_map: RateMap | None = None,
     recombination_map: RateMap | None = None,
+    *,
+    recombination_factor: float = 1.0,
 ) -> ThreadingProblem:
     """Set up an inference.
 
@@ -77,6 +79,8 @@ def threading_problem(
         config: settings.
         mutation_map: mutation rate along the genome, in place of the one in the settings.
         recombination_map: recombination rate along the genome, likewise.
+        recombination_factor: bins are fine enough, and chunks roomy enough, for this many times
+            the recombination that is told.
 
     Raises:
         ValueError: fewer than two haplotypes, no site, no rate, a map that does not cover the
@@ -96,7 +100,10 @@ def threading_problem(
     size = float(config.population_size or _size_from_diversity(genotypes, mutation))
     grid = TimeGrid.for_population_size(config.time_levels, size)
     length = expected_tree_length(genotypes.num_haplotypes, size)
-    bins = _checked_bins(genotypes, mutation, recombination, config.bin_width, length)
+    # A map of `f` times the rate splits and fills bins as a tree of `f` times the length does.
+    crossed = recombination_factor * length
+    bins = _checked_bins(genotypes, mutation, recombination, config.bin_width, crossed)
+    errs = config.genotype_error > 0 or config.learn_genotype_error
     hazards = np.asarray(PiecewiseConstant.constant(size).level_intensities(grid), dtype=np.float64)
     return ThreadingProblem(
         grid=grid,
@@ -107,10 +114,10 @@ def threading_problem(
             hazards,
             genotypes.num_haplotypes,
             mutation_model(config.ancestral_misassignment, config.genotype_error),
-            _unseen_length(genotypes.num_haplotypes, size) if config.genotype_error else None,
+            _unseen_length(genotypes.num_haplotypes, size) if errs else None,
         ),
         population_size=size,
-        capacity=_capacity(bins, length),
+        capacity=_capacity(bins, crossed),
         warnings=_warnings(bins, length),
     )
 

@@ -20,7 +20,8 @@ from jaxtyping import Array, Float, Int, Int8
 from escapement_jax.array_types import HaplotypeMask, LevelMatrix, Levels, LineageMessage
 from escapement_jax.genealogy.merge_order import merge_order
 from escapement_jax.genealogy.mutation_model import MutationModel, leaf_likelihood
-from escapement_jax.genealogy.pruning import attach_leaf, leaf_log_likelihood
+from escapement_jax.genealogy.pruned_tree import PrunedTree
+from escapement_jax.genealogy.pruning import attach_clade, leaf_log_likelihood
 
 _TRUE_ALLELES = (0, 1)
 
@@ -41,48 +42,40 @@ def hidden_variation(
 
 
 def variable_site_attachment(
-    tree: LevelMatrix,
-    present: HaplotypeMask,
+    pruned: PrunedTree,
     alleles: Int8[Array, " haplotypes"],
-    new_allele: Int8[Array, ""],
     scaled_times: Levels,
     model: MutationModel,
     kappa: tuple[Float[Array, ""], Float[Array, ""]],
 ) -> LineageMessage:
-    """Ratio of `p(genotypes, variable)` with and without one more haplotype at each position.
+    """Ratio of `p(genotypes, variable)` with and without a clade at each position of a tree.
 
     Args:
-        tree: level matrix of the tree.
-        present: haplotypes in the tree.
+        pruned: the tree and the clade.
         alleles: genotypes at the site (0, 1, or -1 for missing).
-        new_allele: genotype of the haplotype that joins.
         scaled_times: mutation rate at the site times the representative time of each level.
         model: root prior and genotype error, which must be positive.
-        kappa: probability that haplotypes to come make the base vary, without and with the one
-            that joins.
+        kappa: probability that haplotypes to come make the base vary, without and with the clade.
 
     Returns:
-        Ratio for every (haplotype below the branch, level); 0 for absent haplotypes.
+        Ratio for every (haplotype below the branch, level), up to a constant if the clade has more
+        than one haplotype; 0 for haplotypes not in the tree.
     """
-    order = merge_order(tree, scaled_times.shape[0])
+    order = merge_order(pruned.forest, scaled_times.shape[0])
     leaves = leaf_likelihood(alleles, model.genotype_error)
-    new_leaf = leaf_likelihood(new_allele, model.genotype_error)
-    ratio, log_likelihood = attach_leaf(
-        order, present, leaves, new_leaf, scaled_times, model.root_prior
-    )
+    seen = attach_clade(order, pruned, leaves, scaled_times, model.root_prior)
     before, after = kappa
-    joined, alone = ratio, jnp.ones_like(before)
+    joined, alone = seen.ratio, jnp.ones_like(before)
     for allele in _TRUE_ALLELES:
         constant = _all_true(leaves, allele)
-        same, log_constant = attach_leaf(
-            order, present, constant, constant[:, 0], scaled_times, model.root_prior
-        )
-        errors = _log_errors(leaves, present, allele)
-        share = jnp.exp(jnp.minimum(log_constant + errors - log_likelihood, 0.0))
-        joined = joined - (1 - after) * share * new_leaf[allele] * same
-        alone = alone - (1 - before) * share
+        same = attach_clade(order, pruned, constant, scaled_times, model.root_prior)
+        of_tree = same.log_tree - seen.log_tree + _log_errors(leaves, pruned.trunk, allele)
+        of_clade = same.log_clade - seen.log_clade + _log_errors(leaves, pruned.clade, allele)
+        share = jnp.minimum(of_tree, 0.0)
+        joined = joined - (1 - after) * jnp.exp(share + of_clade) * same.ratio
+        alone = alone - (1 - before) * jnp.exp(share)
     # The first haplotype alone is given: it has no likelihood of its own to divide by.
-    alone = jnp.where(present.sum() > 1, alone, 1.0)
+    alone = jnp.where(pruned.trunk.sum() > 1, alone, 1.0)
     return jnp.maximum(joined, 0.0) / jnp.maximum(alone, jnp.finfo(alone.dtype).tiny)
 
 

@@ -1,6 +1,7 @@
 """Files of an inferred genealogy: draws, tables and summaries."""
 
 import csv
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,9 @@ from pathlib import Path
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.pair_coalescence import PopulationSizeEstimate
 from escapement_jax.genealogy.posterior import AlleleAges, Posterior
+from escapement_jax.genealogy.predictive_checks import PredictiveCheck
+from escapement_jax.genealogy.verdict import Convergence
+from escapement_jax.genealogy.world_parameters import Estimate
 
 
 def write_draws(folder: Path, posterior: Posterior) -> None:
@@ -24,13 +28,19 @@ def write_draws(folder: Path, posterior: Posterior) -> None:
 
 
 def write_summary(
-    path: Path, posterior: Posterior, *, seconds: Mapping[str, float], peak_memory_mb: float
+    path: Path,
+    posterior: Posterior,
+    checks: Sequence[PredictiveCheck] = (),
+    *,
+    seconds: Mapping[str, float],
+    peak_memory_mb: float,
 ) -> None:
     """Write the summary of an inference as JSON; what is not known, such as a NaN, is null.
 
     Args:
         path: File to write.
         posterior: The result of the inference.
+        checks: Its posterior predictive checks.
         seconds: Wall time, ``compile`` and ``run``.
         peak_memory_mb: Largest memory of the process, 10^6 bytes.
     """
@@ -44,10 +54,42 @@ def write_summary(
         "num_draws": posterior.num_draws,
         "seconds": {stage: _number(value) for stage, value in seconds.items()},
         "peak_memory_mb": _number(peak_memory_mb),
-        "converged": posterior.converged,
-        "warnings": list(posterior.warnings),
+        "converged": posterior.verdict.converged,
+        "warnings": all_warnings(posterior, checks),
+        "convergence": _convergence(posterior.verdict.convergence),
+        "learned": {name: _estimate(value) for name, value in posterior.learned.items()},
+        "predictive_checks": {check.name: _predictive_check(check) for check in checks},
     }
     path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def all_warnings(posterior: Posterior, checks: Sequence[PredictiveCheck] = ()) -> list[str]:
+    """Return what a reader of the result should know: on the data, the sampler and the model.
+
+    Args:
+        posterior: The result of an inference.
+        checks: Its posterior predictive checks.
+    """
+    failed = (check.warning for check in checks if not check.passed)
+    return [*posterior.warnings, *posterior.verdict.warnings, *failed]
+
+
+def _estimate(estimate: Estimate) -> dict[str, object]:
+    return {name: getattr(estimate, name).tolist() for name in ("mean", "lower_95", "upper_95")}
+
+
+def _convergence(figures: Convergence | None) -> dict[str, float | None] | None:
+    if figures is None:
+        return None
+    return {name: _number(value) for name, value in dataclasses.asdict(figures).items()}
+
+
+def _predictive_check(check: PredictiveCheck) -> dict[str, object]:
+    curves = {
+        name: [_number(value) for value in getattr(check, name).tolist()]
+        for name in ("edges", "observed", "mean", "lower", "upper")
+    }
+    return {"p_value": check.p_value, "passed": check.passed, **curves}
 
 
 def write_metrics(path: Path, posterior: Posterior) -> None:

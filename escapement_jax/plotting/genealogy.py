@@ -123,7 +123,7 @@ def plot_log_weights(posterior: Posterior) -> Figure:
         steps.plot(threadings, log_weights.mean(axis=0), color=BLUE, marker="o", markersize=3)
         steps.set(xlabel="haplotypes in the graph after threading", ylabel="log Z (nats)")
         steps.set_title("Every threading: mean and 95 % of draws")
-        totals.plot(log_weights.sum(axis=1), "o", color=BLUE, markersize=4)
+        totals.plot(posterior.log_bounds, "o", color=BLUE, markersize=4)
         totals.axhline(posterior.elbo, color=VERMILION, linewidth=1, label="evidence lower bound")
         totals.set(xlabel="draw", ylabel="sum of log Z (nats)")
         totals.set_title("Every draw")

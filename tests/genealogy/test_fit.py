@@ -55,8 +55,9 @@ def test_draws_are_graphs_of_all_haplotypes(posterior):
     assert all(draw.num_haplotypes == HAPLOTYPES for draw in posterior.draws)
     assert posterior.log_weights.shape == (CONFIG.draws, HAPLOTYPES - 1)
     assert np.isfinite(posterior.log_weights).all()
-    assert posterior.converged
-    assert posterior.sweep_log_densities.size == 0
+    assert posterior.trace.num_sweeps == 0
+    assert not posterior.verdict.converged
+    assert "only the first pass" in posterior.verdict.warnings[0]
 
 
 def test_the_posterior_keeps_the_terms_of_the_problem(posterior):
@@ -119,8 +120,9 @@ def test_sweeps_raise_the_log_density():
     """From a pass that saw the haplotypes one by one towards the posterior, on average."""
     config = replace(CONFIG, sweeps=2)
     swept = infer(make_genotypes(), config, key=jax.random.key(0))
-    assert swept.sweep_log_densities.shape == (3, CONFIG.draws)
-    assert swept.sweep_log_densities[-1].mean() > swept.sweep_log_densities[0].mean()
+    densities = swept.trace.log_density
+    assert densities.shape == (3, CONFIG.draws)
+    assert densities[-1].mean() > densities[0].mean()
     assert_graphs(swept)
     assert swept.log_weights.shape == (CONFIG.draws, HAPLOTYPES - 1)
     assert len(swept.threading_seconds) == HAPLOTYPES - 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from escapement_jax.genealogy import local_trees
 from escapement_jax.genealogy.local_trees import ABSENT
 from tests.reference.level_matrices import block, lineages, partial_tree, root_level
+from tests.reference.pruned_trees import haplotype_beside, lineage_pruned, parts
 
 SIZE, LEVELS = 7, 6
 TIMES = np.array([3.0, 10.0, 40.0, 100.0, 450.0, 2000.0])
@@ -26,7 +27,8 @@ tree_length = jax.jit(local_trees.tree_length)
 merge_parents = jax.jit(local_trees.merge_parents)
 spread_to_members = jax.jit(local_trees.spread_to_members)
 jitted_root_level = jax.jit(local_trees.root_level)
-attach = jax.jit(local_trees.attach)
+graft = jax.jit(local_trees.graft)
+separate = jax.jit(local_trees.separate)
 detach = jax.jit(local_trees.detach)
 
 
@@ -109,30 +111,64 @@ def test_length_has_the_gradient_of_its_lineages():
 
 
 @given(trees(), st.data())
-def test_an_attached_haplotype_shares_the_lineage_from_its_level_on(case, data):
+def test_a_grafted_haplotype_shares_the_lineage_from_its_level_on(case, data):
     tree, present = case
     branch = data.draw(st.sampled_from(np.flatnonzero(present).tolist()))
     level = data.draw(st.integers(0, LEVELS - 1))
     new = int(np.argmin(present))
-    grown = np.asarray(attach(tree, present, np.int32(new), np.int32(branch), np.int32(level)))
+    pruned = haplotype_beside(tree, present, new)
+    grown = np.asarray(graft(*parts(pruned), np.int32(branch), np.int32(level)))
     for above in range(-1, LEVELS):
         joined = block(tree, branch, above) if above >= level else frozenset()
         assert block(grown, new, above) == joined | {new}
     np.testing.assert_array_equal(grown, grown.T)
     np.testing.assert_array_equal(detach(grown, np.int32(new)), tree)
+    np.testing.assert_array_equal(separate(grown, *parts(pruned)[1:]), pruned.forest)
+
+
+@given(trees(smallest=2), st.data())
+def test_a_grafted_clade_shares_the_lineage_from_its_level_on(case, data):
+    tree, present = case
+    haplotype = data.draw(st.sampled_from(np.flatnonzero(present).tolist()))
+    floor = data.draw(st.integers(0, root_level(tree, present)))
+    pruned = lineage_pruned(tree, present, haplotype, floor)
+    forest, clade, trunk = parts(pruned)
+    branch = data.draw(st.sampled_from(np.flatnonzero(trunk).tolist()))
+    level = data.draw(st.integers(floor, LEVELS - 1))
+    grown = np.asarray(graft(forest, clade, trunk, np.int32(branch), np.int32(level)))
+    for above in range(-1, LEVELS):
+        for member in np.flatnonzero(clade):
+            joined = block(forest, branch, above) if above >= level else frozenset()
+            assert block(grown, member, above) == block(forest, member, above) | joined
+        for member in np.flatnonzero(trunk):
+            beside = block(forest, member, above)
+            joined = frozenset(np.flatnonzero(clade)) if {branch} <= beside else frozenset()
+            assert block(grown, member, above) == beside | (joined if above >= level else set())
+    np.testing.assert_array_equal(grown, grown.T)
+    np.testing.assert_array_equal(separate(grown, clade, trunk), forest)
 
 
 @given(trees(smallest=2))
-def test_every_haplotype_can_be_put_back_where_it_was(case):
+def test_every_lineage_can_be_put_back_where_it_was(case):
     tree, present = case
     for member in np.flatnonzero(present):
-        rest = present & (np.arange(SIZE) != member)
-        distance = np.where(rest, tree[member], ABSENT)
-        branch, level = np.int32(distance.argmin()), np.int32(distance.min())
-        pruned = detach(tree, np.int32(member))
-        assert (np.asarray(pruned)[member] == ABSENT).all()
-        back = attach(pruned, rest, np.int32(member), branch, level)
-        np.testing.assert_array_equal(back, tree)
+        for floor in range(root_level(tree, present) + 1):
+            forest, clade, trunk = parts(lineage_pruned(tree, present, member, floor))
+            np.testing.assert_array_equal(separate(tree, clade, trunk), forest)
+            distance = np.where(trunk, tree[member], ABSENT)
+            branch, level = np.int32(distance.argmin()), np.int32(distance.min())
+            np.testing.assert_array_equal(graft(forest, clade, trunk, branch, level), tree)
+
+
+@given(trees(smallest=2))
+def test_a_detached_haplotype_is_absent(case):
+    tree, present = case
+    for member in np.flatnonzero(present):
+        detached = np.asarray(detach(tree, np.int32(member)))
+        assert (detached[member] == ABSENT).all()
+        others = np.arange(SIZE) != member
+        kept = np.ix_(others, others)
+        np.testing.assert_array_equal(detached[kept], tree[kept])
 
 
 def test_batches_agree_with_single_trees():

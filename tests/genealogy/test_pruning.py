@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from escapement_jax.genealogy import pruning
-from escapement_jax.genealogy.local_trees import ABSENT, attach
-from escapement_jax.genealogy.mutation_model import mutation_model
+from escapement_jax.genealogy.local_trees import ABSENT
+from escapement_jax.genealogy.merge_order import merge_order
+from escapement_jax.genealogy.mutation_model import leaf_likelihood, mutation_model
 from tests.reference.level_matrices import partial_tree, root_level
+from tests.reference.pruned_trees import graft_everywhere, haplotype_beside, lineage_pruned
 from tests.reference.pruning import level_matrix_log_likelihood
 
 SIZE, LEVELS = 6, 5
@@ -24,8 +26,13 @@ ROOT_DERIVED = 0.02
 
 site_log_likelihood = jax.jit(pruning.site_log_likelihood)
 attachment_likelihood = jax.jit(pruning.attachment_likelihood)
-_over_levels = jax.vmap(attach, in_axes=(None, None, None, None, 0))
-attach_everywhere = jax.jit(jax.vmap(_over_levels, in_axes=(None, None, None, 0, None)))
+
+
+@jax.jit
+def attach_clade(pruned, alleles, scaled_times, model):
+    order = merge_order(pruned.forest, scaled_times.shape[0])
+    leaves = leaf_likelihood(alleles, model.genotype_error)
+    return pruning.attach_clade(order, pruned, leaves, scaled_times, model.root_prior)
 
 
 def reference(tree, present, alleles, rate, error):
@@ -65,7 +72,8 @@ def test_attachment_is_the_ratio_of_likelihoods(case):
     tree, present, alleles, rate, error = case
     model = mutation_model(ROOT_DERIVED, error)
     new = int(np.argmin(present))
-    ratio = attachment_likelihood(tree, present, alleles, alleles[new], rate * TIMES, model)
+    pruned = haplotype_beside(tree, present, new)
+    ratio = attachment_likelihood(pruned, alleles, rate * TIMES, model)
     np.testing.assert_allclose(ratio, ratios_of_the_oracle(*case, new), rtol=1e-9)
 
 
@@ -75,22 +83,48 @@ def test_the_second_haplotype_counts_in_full(case):
     tree, present, alleles, rate, error = case
     model = mutation_model(ROOT_DERIVED, error)
     new = int(np.argmin(present))
-    ratio = attachment_likelihood(tree, present, alleles, alleles[new], rate * TIMES, model)
+    pruned = haplotype_beside(tree, present, new)
+    ratio = attachment_likelihood(pruned, alleles, rate * TIMES, model)
     alone = np.exp(reference(*case))
     np.testing.assert_allclose(ratio, alone * ratios_of_the_oracle(*case, new), rtol=1e-9)
 
 
 def ratios_of_the_oracle(tree, present, alleles, rate, error, new):
     """Likelihood with over likelihood without the new haplotype, for every (haplotype, level)."""
-    places = np.arange(SIZE, dtype=np.int32), np.arange(LEVELS, dtype=np.int32)
-    grown = np.asarray(attach_everywhere(tree, present, np.int32(new), *places))
-    everyone = present | (np.arange(SIZE) == new)
-    ratios = np.zeros((SIZE, LEVELS))
-    for member in np.flatnonzero(present):
-        for level in range(LEVELS):
-            ratios[member, level] = reference(grown[member, level], everyone, alleles, rate, error)
+    pruned = haplotype_beside(tree, present, new)
     base = reference(tree, present, alleles, rate, error)
-    return np.where(present[:, None], np.exp(ratios - base), 0.0)
+    return likelihoods_of_the_oracle(pruned, alleles, rate, error) / np.exp(base)
+
+
+def likelihoods_of_the_oracle(pruned, alleles, rate, error):
+    """Likelihood of the whole tree with the clade at every (haplotype, level) of the trunk."""
+    grown, everyone = graft_everywhere(pruned, LEVELS), np.asarray(pruned.present)
+    likelihoods = np.zeros((SIZE, LEVELS))
+    for member in np.flatnonzero(pruned.trunk):
+        for level in range(int(pruned.floor), LEVELS):
+            whole = reference(grown[member, level], everyone, alleles, rate, error)
+            likelihoods[member, level] = np.exp(whole)
+    return likelihoods
+
+
+@given(sites(smallest=2, largest=SIZE), st.data())
+def test_a_clade_attached_has_the_likelihood_of_the_whole_tree(case, data):
+    """The ratio, times tree and clade alone, is what pruning the grafted tree gives."""
+    tree, present, alleles, rate, error = case
+    haplotype = data.draw(st.sampled_from(np.flatnonzero(present).tolist()))
+    floor = data.draw(st.integers(0, root_level(tree, present)))
+    pruned = lineage_pruned(tree, present, haplotype, floor)
+    model = mutation_model(ROOT_DERIVED, error)
+    at = attach_clade(pruned, alleles, rate * TIMES, model)
+    expected = likelihoods_of_the_oracle(pruned, alleles, rate, error)
+    ours = np.asarray(at.ratio * jnp.exp(at.log_tree + at.log_clade))[:, floor:]
+    np.testing.assert_allclose(ours, expected[:, floor:], rtol=1e-9)
+    ratio = attachment_likelihood(pruned, alleles, rate * TIMES, model)
+    np.testing.assert_allclose(ratio, at.ratio, rtol=1e-12)
+    trunk = np.asarray(pruned.trunk)
+    if trunk.sum() > 1:
+        alone = reference(tree, trunk, alleles, rate, error)
+        np.testing.assert_allclose(at.log_tree, alone, rtol=1e-9, atol=1e-12)
 
 
 @given(sites(smallest=2))
@@ -98,11 +132,11 @@ def test_the_alleles_of_a_new_leaf_exhaust_the_possibilities(case):
     """Up to the root; above it the prior, which is not stationary, applies at a new root."""
     tree, present, alleles, rate, error = case
     model = mutation_model(ROOT_DERIVED, error)
+    new = int(np.argmin(present))
+    pruned = haplotype_beside(tree, present, new)
     ancestral, derived, missing = (
-        np.asarray(
-            attachment_likelihood(tree, present, alleles, np.int8(allele), rate * TIMES, model)
-        )
-        for allele in (0, 1, -1)
+        np.asarray(attachment_likelihood(pruned, of_new, rate * TIMES, model))
+        for of_new in (np.where(np.arange(SIZE) == new, np.int8(a), alleles) for a in (0, 1, -1))
     )
     np.testing.assert_allclose(ancestral + derived, missing, rtol=1e-12)
     np.testing.assert_allclose(missing[present, : root_level(tree, present) + 1], 1, rtol=1e-12)
@@ -131,20 +165,22 @@ def test_single_precision_stands_many_mutations(rate, alternating):
     )
     rest = present & (order < size - 1)
     tree = np.where(rest[:, None] & rest[None, :], tree, ABSENT).astype(np.int8)
-    exact = attachment_likelihood(tree, rest, alleles, alleles[-1], times, model)
-    rounded = attachment_likelihood(tree, rest, alleles, alleles[-1], *single)
+    pruned = haplotype_beside(tree, rest, size - 1)
+    exact = attachment_likelihood(pruned, alleles, times, model)
+    rounded = attachment_likelihood(pruned, alleles, *single)
     assert np.isfinite(rounded).all()
     np.testing.assert_allclose(rounded, exact, rtol=1e-3)
 
 
 @jax.jit
-def weighted_likelihoods(times, tree, present):
+def weighted_likelihoods(times, tree, present, pruned):
     """A number that depends on the likelihood of a site and on that of every attachment."""
     alleles = jnp.asarray([0, 1, 1, 0, -1, 1], jnp.int8)
     model = mutation_model(ROOT_DERIVED, 0.01)
     weights = jnp.linspace(0.1, 1.0, SIZE * LEVELS).reshape(SIZE, LEVELS)
     site = pruning.site_log_likelihood(tree, present, alleles, times, model)
-    places = pruning.attachment_likelihood(tree, present, alleles, jnp.int8(1), times, model)
+    alleles = jnp.where(pruned.clade, jnp.int8(1), alleles)
+    places = pruning.attachment_likelihood(pruned, alleles, times, model)
     return site + (weights * places).sum()
 
 
@@ -152,12 +188,13 @@ def weighted_likelihoods(times, tree, present):
 def test_gradients_are_finite_differences(num_present):
     """With respect to the times, absent haplotypes of either allele included."""
     generator = np.random.default_rng(num_present)
-    tree = partial_tree(generator, SIZE, num_present, LEVELS)
+    tree, present = partial_tree(generator, SIZE, num_present, LEVELS)
+    inputs = (tree, present, haplotype_beside(tree, present, int(np.argmin(present))))
     times = jnp.asarray([0.05, 0.1, 0.3, 0.6, 1.1])
-    gradient = jax.grad(weighted_likelihoods)(times, *tree)
+    gradient = jax.grad(weighted_likelihoods)(times, *inputs)
     steps = 1e-5 * np.eye(LEVELS)
     differences = [
-        weighted_likelihoods(times + step, *tree) - weighted_likelihoods(times - step, *tree)
+        weighted_likelihoods(times + step, *inputs) - weighted_likelihoods(times - step, *inputs)
         for step in steps
     ]
     np.testing.assert_allclose(gradient, np.array(differences) / 2e-5, rtol=1e-6, atol=1e-8)

@@ -7,16 +7,17 @@ import pytest
 
 from escapement_jax.genealogy import recombination_graph
 from escapement_jax.genealogy.local_trees import ABSENT
-from escapement_jax.genealogy.recombination_graph import (
-    ThreadPath,
-    single_haplotype_graph,
-    with_capacity,
-)
+from escapement_jax.genealogy.pruned_graph import ThreadPath, beside_graph, regraft
+from escapement_jax.genealogy.recombination_graph import single_haplotype_graph, with_capacity
 
 HAPLOTYPES, BINS, CAPACITY = 3, 8, 4
 
-add_haplotype = jax.jit(recombination_graph.add_haplotype)
 remove_haplotype = jax.jit(recombination_graph.remove_haplotype)
+
+
+@jax.jit
+def add_haplotype(graph, haplotype, path):
+    return regraft(beside_graph(graph, haplotype), path)
 
 
 @pytest.fixture(scope="module")

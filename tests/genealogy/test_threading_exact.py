@@ -19,6 +19,12 @@ from escapement_jax.genealogy.sequential_pass import (
     remove_haplotypes,
     thread_haplotypes,
 )
+from tests.reference.exact_statistics import (
+    check_unchanged,
+    exact_statistics,
+    posterior_draws,
+    statistics,
+)
 from tests.reference.tiny_genomes import TinyGenome, block, chunked_graphs, tree_per_bin
 from tests.reference.tiny_threading import (
     DRAWS,
@@ -31,6 +37,7 @@ from tests.reference.tiny_threading import (
     THREE_FINE,
     THREE_WITH_ERROR,
     Graphs,
+    beside_all,
     check_evidence,
     choose,
     every,
@@ -128,7 +135,8 @@ def test_threading_then_removing_gives_the_graph_back(haplotype):
     graphs, _ = sequential_pass(FOUR_WITH_ERROR)
     leaf = jnp.asarray(haplotype, jnp.int32)
     rest = [remove_all(graph, leaf) for graph in graphs]
-    grown = thread_without_refresh(jax.random.key(haplotype), rest, FOUR_WITH_ERROR, leaf)
+    beside = [beside_all(graph, leaf) for graph in rest]
+    grown, _ = thread_without_refresh(jax.random.key(haplotype), beside, FOUR_WITH_ERROR)
     back = [remove_all(graph, leaf) for graph in grown]
     changed = [np.asarray(a.moved) != np.asarray(b.moved) for a, b in zip(grown, rest, strict=True)]
     assert np.any(changed)
@@ -206,45 +214,6 @@ def test_refreshing_leaves_trees_and_records():
     assert any((np.asarray(a.cut_level) != np.asarray(b.cut_level)).any() for a, b in pairs)
 
 
-def posterior_marginals(genome: TinyGenome) -> tuple[np.ndarray, float]:
-    """Exact posterior of the tree of every bin, and the expected number of records."""
-    oracle, emission = genome.oracle, genome.oracle.emissions(genome.data)
-    rates = genome.bins.recombination
-    forward, backward = [oracle.prior * emission[0]], [np.ones(len(oracle.trees))]
-    for here in range(1, genome.num_bins):
-        forward.append((forward[-1] @ oracle.transition_matrix(rates[here])) * emission[here])
-    for here in reversed(range(1, genome.num_bins)):
-        backward.append(oracle.transition_matrix(rates[here]) @ (emission[here] * backward[-1]))
-    backward = backward[::-1]
-    evidence = forward[-1].sum()
-    records = 0.0
-    for here in range(1, genome.num_bins):
-        rate = np.minimum(rates[here], 0.95 / oracle.lengths)
-        jump = rate[:, None] * oracle.jump_density
-        records += forward[here - 1] @ jump @ (emission[here] * backward[here]) / evidence
-    return np.stack(forward) * np.stack(backward) / evidence, float(records)
-
-
-def statistics(graphs: Graphs, genome: TinyGenome) -> np.ndarray:
-    """Two pair levels, the number of records and the log density of every draw."""
-    last = genome.num_haplotypes - 1
-    records = sum((np.asarray(graph.moved) >= 0).sum(1) for graph in graphs)
-    density = graph_log_density(graphs, genome.chunks, genome.model)
-    early, late = trees_per_bin(graphs[0])[:, 1, 0, 1], trees_per_bin(graphs[-1])[:, 0, 0, last]
-    return np.stack([early, late, records, density])
-
-
-def exact_statistics(genome: TinyGenome) -> np.ndarray:
-    """Posterior expectation of the first three statistics."""
-    marginals, records = posterior_marginals(genome)
-    levels = {i: np.frombuffer(m, np.int8) for m, i in genome.tree_numbers.items()}
-    matrices = np.stack([levels[i] for i in range(len(levels))])
-    first_of_last_chunk = 2 * (len(genome.chunks) - 1)
-    early = marginals[1] @ matrices[:, 1]
-    late = marginals[first_of_last_chunk] @ matrices[:, genome.num_haplotypes - 1]
-    return np.array([early, late, records])
-
-
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     "genome", [pytest.param(THREE, id="n3"), pytest.param(FOUR_WITH_ERROR, id="n4", marks=slow)]
@@ -254,12 +223,7 @@ def test_gibbs_sweeps_leave_the_posterior_invariant(genome):
 
     False alarms: 6e-5 per statistic.
     """
-    graphs, log_weights = sequential_pass(genome)
-    weights = np.exp(log_weights - log_weights.max())
-    weights /= weights.sum()
-    effective = 1 / (weights**2).sum()
-    chosen = np.random.default_rng(1).choice(DRAWS, DRAWS, p=weights)
-    graphs = choose(graphs, chosen)
+    graphs, effective = posterior_draws(genome)
     before = statistics(graphs, genome)
     for step in range(2 * genome.num_haplotypes):
         leaves = every(step % genome.num_haplotypes)
@@ -267,8 +231,4 @@ def test_gibbs_sweeps_leave_the_posterior_invariant(genome):
         rest = remove_haplotypes(graphs, leaves)
         graphs, _ = thread_haplotypes(key, rest, genome.chunks, leaves, genome.model)
     after = statistics(graphs, genome)
-    stderr = after.std(1, ddof=1) / np.sqrt(effective / 2)
-    exact = exact_statistics(genome)
-    assert (np.abs(after.mean(1) - before.mean(1)) < 4 * np.sqrt(2) * stderr).all()
-    assert (np.abs(before.mean(1)[:3] - exact) < 4 * stderr[:3]).all()
-    assert (np.abs(after.mean(1)[:3] - exact) < 4 * stderr[:3]).all()
+    check_unchanged(before, after, exact_statistics(genome), effective)

@@ -17,6 +17,7 @@ from escapement_jax.genealogy.genome_bins import GenomeBins, GenomeChunk, make_c
 from escapement_jax.genealogy.genotypes import Genotypes
 from escapement_jax.genealogy.graph_draw import GraphDraw
 from escapement_jax.genealogy.mutation_model import mutation_model
+from escapement_jax.genealogy.pruned_graph import beside_graph
 from escapement_jax.genealogy.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.sequential_pass import (
     empty_graphs,
@@ -83,7 +84,8 @@ class Trunk:
 
 
 enter_all = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
-filter_all = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, None, 0, None)))
+filter_all = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, 0, None)))
+beside_all = jax.jit(jax.vmap(beside_graph, in_axes=(0, None)))
 
 
 def log_evidence(
@@ -94,10 +96,11 @@ def log_evidence(
 ) -> np.ndarray:
     """Evidence of threading one haplotype onto a batch of graphs, without drawing its path."""
     leaf = jnp.asarray(haplotype, jnp.int32)
-    message = enter_all(graphs[0], model)
+    pruned = [beside_all(graph, leaf) for graph in graphs]
+    message = enter_all(pruned[0], model)
     total = 0.0
-    for graph, chunk in zip(graphs, chunks, strict=True):
-        _, message, of_chunk = filter_all(graph, chunk, leaf, message, model)
+    for graph, chunk in zip(pruned, chunks, strict=True):
+        _, message, of_chunk = filter_all(graph, chunk, message, model)
         assert of_chunk.dtype == model.times.dtype
         total = total + np.asarray(of_chunk, dtype=np.float64)
     return total

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.genealogy import Genotypes, infer, pruning, variable_sites
-from escapement_jax.genealogy.local_trees import attach
 from escapement_jax.genealogy.mutation_model import mutation_model
 from escapement_jax.genealogy.sequential_pass import graph_draws, graph_log_density
 from escapement_jax.genealogy.threading_model import ThreadingModel
 from tests.reference.enumerated_graphs import EnumeratedModel
-from tests.reference.level_matrices import partial_tree
+from tests.reference.level_matrices import partial_tree, root_level
+from tests.reference.pruned_trees import graft_everywhere, haplotype_beside, lineage_pruned
 from tests.reference.pruning import leaf_message, level_matrix_log_likelihood
 from tests.reference.tiny_genomes import TinyGenome, tree_per_bin
 from tests.reference.tiny_threading import DRAWS, check_evidence, choose, sequential_pass
@@ -31,8 +31,6 @@ ROOT_DERIVED = 0.02
 log_likelihood = jax.jit(variable_sites.variable_site_log_likelihood)
 site_log_likelihood = jax.jit(pruning.site_log_likelihood)
 attachment = jax.jit(variable_sites.variable_site_attachment)
-_over_levels = jax.vmap(attach, in_axes=(None, None, None, None, 0))
-attach_everywhere = jax.jit(jax.vmap(_over_levels, in_axes=(None, None, None, 0, None)))
 
 
 def brute_force(tree, present, genotypes, rate, error, kappa):
@@ -112,18 +110,16 @@ def test_if_other_haplotypes_are_sure_to_vary_any_base_may_err(case):
     np.testing.assert_allclose(probability(case, 1.0), np.exp(anywhere), rtol=1e-12)
 
 
-def ratios_by_brute_force(case, new, kappa):
-    """The probability with the new haplotype at every (haplotype, level) over that without."""
-    tree, present, *data = case
-    places = np.arange(SIZE, dtype=np.int32), np.arange(LEVELS, dtype=np.int32)
-    grown = np.asarray(attach_everywhere(tree, present, np.int32(new), *places))
-    everyone = present | (np.arange(SIZE) == new)
+def ratios_by_brute_force(pruned, data, kappa):
+    """The probability with the clade at every (haplotype, level) over that of the trunk."""
+    grown, trunk = graft_everywhere(pruned, LEVELS), np.asarray(pruned.trunk)
     joined = np.zeros((SIZE, LEVELS))
-    for member, level in product(np.flatnonzero(present), range(LEVELS)):
-        joined[member, level] = brute_force(grown[member, level], everyone, *data, kappa[1])
+    for member, level in product(np.flatnonzero(trunk), range(int(pruned.floor), LEVELS)):
+        whole = (grown[member, level], np.asarray(pruned.present))
+        joined[member, level] = brute_force(*whole, *data, kappa[1])
     # The likelihood of the first haplotype alone counts as one.
-    alone = brute_force(tree, present, *data, kappa[0]) if present.sum() > 1 else 1.0
-    return joined / alone
+    forest = np.asarray(pruned.forest)
+    return joined / (brute_force(forest, trunk, *data, kappa[0]) if trunk.sum() > 1 else 1.0)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -137,8 +133,33 @@ def test_attachment_is_the_ratio_of_probabilities(missing, case, kappa):
     genotypes[new] = -1 if missing else abs(genotypes[new])
     model = mutation_model(ROOT_DERIVED, error)
     both = (jnp.asarray(kappa[0]), jnp.asarray(kappa[1]))
-    ratio = attachment(tree, present, genotypes, genotypes[new], rate * TIMES, model, both)
-    np.testing.assert_allclose(ratio, ratios_by_brute_force(case, new, kappa), rtol=1e-6)
+    pruned = haplotype_beside(tree, present, new)
+    ratio = attachment(pruned, genotypes, rate * TIMES, model, both)
+    expected = ratios_by_brute_force(pruned, (genotypes, rate, error), kappa)
+    np.testing.assert_allclose(ratio, expected, rtol=1e-6)
+
+
+@given(
+    case=sites(smallest=2, largest=SIZE),
+    kappa=st.sampled_from([(0.3, 0.1), (0.01, 0.0), (1.0, 1.0)]),
+    data=st.data(),
+)
+def test_a_clade_attached_has_the_ratio_of_probabilities_up_to_a_constant(case, kappa, data):
+    tree, present, genotypes, rate, error = case
+    haplotype = data.draw(st.sampled_from(np.flatnonzero(present).tolist()))
+    floor = data.draw(st.integers(0, root_level(tree, present)))
+    pruned = lineage_pruned(tree, present, haplotype, floor)
+    model = mutation_model(ROOT_DERIVED, error)
+    both = (jnp.asarray(kappa[0]), jnp.asarray(kappa[1]))
+    ratio = np.asarray(attachment(pruned, genotypes, rate * TIMES, model, both))
+    expected = ratios_by_brute_force(pruned, (genotypes, rate, error), kappa)
+    possible = expected > 0
+    assert possible.any()
+    assert (ratio[:, floor:][~possible[:, floor:]] == 0).all()
+    constant = ratio[possible] / expected[possible]
+    np.testing.assert_allclose(constant, constant[0], rtol=1e-6)
+    if np.asarray(pruned.clade).sum() == 1:
+        np.testing.assert_allclose(constant, 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("allele", [0, 1])
@@ -150,10 +171,12 @@ def test_single_precision_is_close(carriers, allele):
     tree, present = partial_tree(np.random.default_rng(carriers), size, num_present, times.size)
     genotypes = np.zeros(size, np.int8)
     genotypes[np.flatnonzero(present)[:carriers]] = 1
+    pruned = haplotype_beside(tree, present, int(np.argmin(present)))
+    genotypes[~present] = allele
     unseen = jnp.asarray([2.0e4, 1.5e4]) * rate
     inputs = (rate * times, mutation_model(ROOT_DERIVED, 0.001), (unseen[0], unseen[1]))
     single = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), inputs)
-    data = (tree, present, genotypes, np.int8(allele))
+    data = (pruned, genotypes)
     exact, rounded = np.asarray(attachment(*data, *inputs)), attachment(*data, *single)
     np.testing.assert_allclose(rounded, exact, rtol=5e-3)
 

@@ -1,11 +1,14 @@
 import csv
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
 import tskit
 
+from escapement_jax.genealogy.predictive_checks import compare
+from escapement_jax.genealogy.verdict import Convergence, Verdict
 from escapement_jax.io.genealogy_results import (
     write_allele_ages,
     write_demography,
@@ -49,7 +52,31 @@ def test_summary_has_every_key_and_no_nan(tmp_path):
         "peak_memory_mb": 300.0,
         "converged": True,
         "warnings": ["few draws"],
+        "convergence": None,
+        "predictive_checks": {},
     }
+
+
+def test_summary_tells_the_verdict_and_the_checks(tmp_path):
+    convergence = Convergence(2, 1.05, math.nan, math.nan, math.nan, 8.0, 8.0, 8.0, 1.0, 2.0, 3.0)
+    posterior = dataclasses.replace(
+        random_posterior(),
+        warnings=("crowded bins",),
+        verdict=Verdict(False, ("too few sweeps",), convergence),
+    )
+    edges, curves = np.arange(3.0), np.random.default_rng(1).normal(size=(20, 2))
+    good = compare("diversity", edges, np.array([0.0, np.nan]), curves)
+    bad = compare("linkage disequilibrium", edges, np.array([0.0, 50.0]), curves)
+    write_summary(tmp_path / "summary.json", posterior, (good, bad), seconds={}, peak_memory_mb=1.0)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["converged"] is False
+    assert summary["warnings"] == ["crowded bins", "too few sweeps", bad.warning]
+    assert summary["convergence"]["steps"] == 2
+    assert summary["convergence"]["r_hat_tmrca"] is None
+    shown = summary["predictive_checks"]
+    assert shown["diversity"]["passed"] is True
+    assert shown["diversity"]["observed"] == [0.0, None]
+    assert shown["linkage disequilibrium"]["p_value"] == pytest.approx(1 / 21)
 
 
 def test_demography_has_the_columns_others_rely_on(posterior, tmp_path):

@@ -6,18 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from escapement_jax.genealogy.recombination_graph import (
-    RecombinationGraph,
-    add_haplotype,
-    remove_haplotype,
-)
+from escapement_jax.genealogy.pruned_graph import PrunedGraph, beside_graph, prune, regraft
+from escapement_jax.genealogy.recombination_graph import RecombinationGraph, remove_haplotype
 from escapement_jax.genealogy.sequential_pass import empty_graphs, thread_haplotypes
-from escapement_jax.genealogy.threading import (
-    entering_message,
-    filter_chunk,
-    sample_chunk,
-    sample_last_position,
-)
+from escapement_jax.genealogy.thread_sampling import sample_chunk, sample_last_position
+from escapement_jax.genealogy.threading import entering_message, filter_chunk
 from tests.reference.tiny_genomes import TinyGenome
 
 DRAWS_PER_ORDER = 6000
@@ -92,31 +85,36 @@ def trees_per_bin(graph: RecombinationGraph) -> np.ndarray:
 
 
 enter_all = jax.jit(jax.vmap(entering_message, in_axes=(0, None)))
-filter_all = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, None, 0, None)))
+filter_all = jax.jit(jax.vmap(filter_chunk, in_axes=(0, None, 0, None)))
 sample_last = jax.jit(jax.vmap(sample_last_position))
-sample_all = jax.jit(jax.vmap(sample_chunk, in_axes=(0, 0, 0, None, None, 0)))
-add_all = jax.jit(jax.vmap(add_haplotype, in_axes=(0, None, 0)))
+sample_all = jax.jit(jax.vmap(sample_chunk, in_axes=(0, 0, 0, None, 0)))
+beside_all = jax.jit(jax.vmap(beside_graph, in_axes=(0, None)))
+prune_all = jax.jit(jax.vmap(prune, in_axes=(0, 0, 0, 0)))
+regraft_all = jax.jit(jax.vmap(regraft))
 remove_all = jax.jit(jax.vmap(remove_haplotype, in_axes=(0, None)))
 
 
 def thread_without_refresh(
-    key: jax.Array, graphs: Graphs, genome: TinyGenome, leaf: jax.Array
-) -> Graphs:
-    """Thread one haplotype, leaving the cut levels of the other graph's records as they are."""
-    draws = graphs[0].moved.shape[0]
-    message = enter_all(graphs[0], genome.model)
-    filtered = []
-    for graph, chunk in zip(graphs, genome.chunks, strict=True):
-        chunk_filtered, message, _ = filter_all(graph, chunk, leaf, message, genome.model)
+    key: jax.Array, pruned: list[PrunedGraph], genome: TinyGenome
+) -> tuple[Graphs, np.ndarray]:
+    """Thread lineages, leaving the cut levels of the other graph's records as they are.
+
+    Also returns the log evidence.
+    """
+    draws = pruned[0].moved.shape[0]
+    message = enter_all(pruned[0], genome.model)
+    filtered, log_evidence = [], np.zeros(draws)
+    for graph, chunk in zip(pruned, genome.chunks, strict=True):
+        chunk_filtered, message, evidence = filter_all(graph, chunk, message, genome.model)
         filtered.append(chunk_filtered)
-    last = sample_last(jax.random.split(key, draws), message, graphs[-1])
+        log_evidence += np.asarray(evidence)
+    last = sample_last(jax.random.split(key, draws), message, pruned[-1])
     grown = []
-    for index in reversed(range(len(graphs))):
+    for index in reversed(range(len(pruned))):
         keys = jax.random.split(jax.random.fold_in(key, index), draws)
-        graph, chunk = graphs[index], genome.chunks[index]
-        path = sample_all(keys, filtered[index], graph, chunk, leaf, last)
+        path = sample_all(keys, filtered[index], pruned[index], genome.chunks[index], last)
         last = (path.entering_branch, path.entering_level)
-        graph, overflow = add_all(graph, leaf, path)
+        graph, overflow = regraft_all(pruned[index], path)
         assert not overflow.any()
         grown.append(graph)
-    return grown[::-1]
+    return grown[::-1], log_evidence
