@@ -39,6 +39,11 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+def commit() -> str:
+    """Return the commit of the code that runs, with a plus sign if it has changed since."""
+    return _git("rev-parse", "HEAD") + "+" * bool(_git("status", "--porcelain"))
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:

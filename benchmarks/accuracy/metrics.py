@@ -91,15 +91,15 @@ def all_metrics(draws: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict[str
 
 
 def pool(scores: list[dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    """Return mean and standard error of every metric over data sets.
+    """Return mean and standard error of every metric over the data sets that have it.
 
-    The root mean square error is pooled as a root of mean squares; its error is that of the plain
-    mean. One data set has no standard error.
+    Root mean square errors are pooled as the root of the mean square; their standard error is that
+    of the plain mean. One data set has no standard error.
     """
     pooled: dict[str, dict[str, float | None]] = {}
-    for name in scores[0]:
-        values = np.array([score[name] for score in scores])
-        mean = np.sqrt(np.mean(values**2)) if name == "rmse" else np.mean(values)
+    for name in dict.fromkeys(name for score in scores for name in score):
+        values = np.array([score[name] for score in scores if name in score])
+        mean = np.sqrt(np.mean(values**2)) if "rmse" in name else np.mean(values)
         stderr = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
         pooled[name] = {"mean": float(mean), "stderr": stderr}
     return pooled

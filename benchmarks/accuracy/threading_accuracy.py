@@ -14,7 +14,6 @@ import numpy as np
 
 from benchmarks.accuracy.metrics import all_metrics, pool
 from benchmarks.accuracy.true_tmrca import evenly_spaced_positions, pairwise_tmrca
-from benchmarks.accuracy.tsdate_peer import is_available, tsdate_tmrca
 from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import MUTATION_RATE, inference_config, simulate_genotypes
 from escapement_jax.genealogy.fit import infer
@@ -35,8 +34,7 @@ def main() -> None:
     for name, scores in pooled.items():
         print(describe_pooled(name, scores))
     settings = {key: value for key, value in vars(arguments).items() if key != "output"}
-    note = {} if "tsdate" in methods else {"tsdate": "not run: tsinfer or tsdate not installed"}
-    result = {"settings": settings, "skipped": note, "pooled": pooled, "data_sets": data_sets}
+    result = {"settings": settings, "pooled": pooled, "data_sets": data_sets}
     write_result(arguments.output, result)
 
 
@@ -71,7 +69,7 @@ def one_data_set(seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     disjoint = disjoint_pair_rows(arguments.haplotypes)
     draws, cost = draw_jointly(genotypes, positions, seed, arguments)
     exact_draws = draw_exact_pairs(genotypes, positions, seed, arguments.draws)
-    result: dict[str, Any] = {
+    return {
         "seed": seed,
         "num_sites": genotypes.num_sites,
         "diversity": genotypes.diversity(),
@@ -79,9 +77,6 @@ def one_data_set(seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
         "threading_disjoint_pairs": all_metrics(draws[:, disjoint], truth[disjoint]),
         "exact_disjoint_pairs": all_metrics(exact_draws, truth[disjoint]),
     }
-    if is_available():
-        result["tsdate"] = score_tsdate(genotypes, positions, truth, seed)
-    return result
 
 
 def draw_jointly(
@@ -118,16 +113,6 @@ def disjoint_pair_rows(num_haplotypes: int) -> np.ndarray:
     """Return the rows of pairs (0, 1), (2, 3), ... among all pairs in row order."""
     first, second = np.triu_indices(num_haplotypes, k=1)
     return np.flatnonzero((first % 2 == 0) & (second == first + 1))
-
-
-def score_tsdate(
-    genotypes: Genotypes, positions: np.ndarray, truth: np.ndarray, seed: int
-) -> dict[str, float]:
-    """Score the peer; the first data set of a process pays for its compilation."""
-    start = time.process_time()
-    draws = tsdate_tmrca(genotypes, positions, seed, num_draws=100)
-    seconds = time.process_time() - start
-    return all_metrics(draws, truth) | {"cpu_seconds": seconds}
 
 
 def describe(label: str, scores: dict[str, float]) -> str:

@@ -3,6 +3,8 @@
 import numpy as np
 import tskit
 
+SLIVER_BASE_PAIRS = 1e-3
+
 
 def evenly_spaced_positions(sequence_length: float, number: int) -> np.ndarray:
     """Return the midpoints of equal slices of the genome, in base pairs."""
@@ -10,9 +12,19 @@ def evenly_spaced_positions(sequence_length: float, number: int) -> np.ndarray:
 
 
 def pairwise_tmrca(tree_sequence: tskit.TreeSequence, positions: np.ndarray) -> np.ndarray:
-    """Return TMRCA [pairs, positions] in generations, nan where there is no common ancestor."""
-    nodes = pairwise_mrca(tree_sequence, positions)
-    return np.where(nodes >= 0, tree_sequence.nodes_time[nodes], np.nan)
+    """Return TMRCA [pairs, positions] in generations, nan where there is no common ancestor.
+
+    Pairs as in `pairwise_mrca`. Where every tree has one root, and samples live today, half the
+    divergence in a sliver of genome is the TMRCA, and found some ten times faster.
+    """
+    living = (tree_sequence.nodes_time[tree_sequence.samples()] == 0).all()
+    if not living or any(tree.num_roots != 1 for tree in tree_sequence.trees()):
+        nodes = pairwise_mrca(tree_sequence, positions)
+        return np.where(nodes >= 0, tree_sequence.nodes_time[nodes], np.nan)
+    slivers = np.stack([positions, positions + SLIVER_BASE_PAIRS], axis=1).ravel()
+    divergence = tree_sequence.divergence_matrix(windows=slivers, mode="branch")[::2]
+    first, second = np.triu_indices(tree_sequence.num_samples, k=1)
+    return divergence[:, first, second].T / 2
 
 
 def pairwise_mrca(tree_sequence: tskit.TreeSequence, positions: np.ndarray) -> np.ndarray:
