@@ -93,7 +93,8 @@ def _predictive_checks(
     if mutation_map is None:
         rate = config.mutation_rate or 0.0
         mutation_map = RateMap.constant(rate, genotypes.start, genotypes.end)
-    return predictive_checks(posterior, mutation_map, genotype_error=config.genotype_error)
+    error = posterior.redating.genotype_error if posterior.redating else config.genotype_error
+    return predictive_checks(posterior, mutation_map, genotype_error=error)
 
 
 def _write(

@@ -151,7 +151,7 @@ def _sample(key: PRNGKey, run: _Run, progress: bool) -> tuple[tuple[GraphDraw, .
     with progress_bar(threadings, "threading", enabled=progress, unit="lineage") as bar:
         run.first_pass(key_pass, bar.update)
         if config.num_sweeps:
-            recorder.record(run.graphs)
+            recorder.record(run.graphs, run.problem)
         for sweep in range(config.num_sweeps):
             if config.learns:
                 run.learn(jax.random.fold_in(key_world, sweep))
@@ -162,7 +162,7 @@ def _sample(key: PRNGKey, run: _Run, progress: bool) -> tuple[tuple[GraphDraw, .
                 windows=config.windows,
                 tick=bar.update,
             )
-            recorder.record(run.graphs)
+            recorder.record(run.graphs, run.problem)
             if config.draws_after(sweep + 1):
                 draws.extend(graph_draws(run.graphs, num_bins))
     draws = draws or graph_draws(run.graphs, num_bins)

@@ -248,8 +248,8 @@ class Posterior:
     def population_size(self) -> PopulationSizeEstimate:
         """Diploid population size through time.
 
-        As it was learned; else from the rates of pair coalescence in the draws, which were made
-        under one constant size.
+        As it was learned; else from the rates of pair coalescence in the draws, which were then
+        made under one constant size.
         """
         if self.size_estimate is not None:
             return self.size_estimate

@@ -276,11 +276,11 @@ def trunk_moves(
         new_level=new,
         on_branch=on_branch,
         keep=keep,
-        switch=jnp.where(from_cut & (levels < new), switch, 0.0),
+        switch=jnp.where(levels < new, switch, 0.0),
         fall=jnp.where(on_branch, jnp.where(silent, fall_silent, keep), 0.0),
         rejoin_same=jnp.where(silent & on_branch, rejoin_same, 0.0),
         rejoin_from=jnp.where(silent & on_branch, copy.passing, 0.0),
         rejoin_to=jnp.where(silent & on_branch, 2 * record.survival * copy.join_above / q, 0.0),
-        join_again=jnp.where(settles, 0.0, copy.surviving[new] * copy.join_at[new] / q),
+        join_again=copy.surviving[new] * copy.join_at[new] / q,
         silent=silent,
     )

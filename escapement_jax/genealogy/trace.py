@@ -45,12 +45,12 @@ class TracePlaces:
 
 @dataclass(frozen=True)
 class Trace:
-    """State of every draw after the pass and after every sweep; each draw is a chain of its own.
+    """State of every chain after the pass and after every sweep.
 
     Attributes:
-        log_density: `log p(D, G)` in nats, float64 [steps, draws].
+        log_density: `log p(D, G)` in nats, float64 [steps, chains].
         log_tmrca: Log of the representative time (generations) at which the traced pairs coalesce
-            at the traced positions, float64 [steps, draws, positions, pairs].
+            at the traced positions, float64 [steps, chains, positions, pairs].
         positions: Middles of the traced bins, base pairs, float64 [positions].
         pairs: Traced haplotypes, int32 [pairs, 2].
     """
@@ -95,7 +95,7 @@ _levels_at = jax.jit(jax.vmap(_levels, in_axes=(0, None, None)))
 
 
 class TraceRecorder:
-    """Writes down the state of the draws: call `record` after the pass and after every sweep."""
+    """Writes down the state of the chains: call `record` after the pass and after every sweep."""
 
     def __init__(self, problem: ThreadingProblem) -> None:
         self._problem = problem
@@ -103,13 +103,16 @@ class TraceRecorder:
         self._log_densities: list[np.ndarray] = []
         self._levels: list[np.ndarray] = []
 
-    def record(self, graphs: Sequence[RecombinationGraph]) -> None:
-        """Note the state of every draw.
+    def record(
+        self, graphs: Sequence[RecombinationGraph], law: ThreadingProblem | None = None
+    ) -> None:
+        """Note the state of every chain.
 
         Args:
             graphs: One batch of graphs per chunk, all haplotypes present.
+            law: The problem with the parameters of the moment; by default as it was told.
         """
-        problem = self._problem
+        problem = law or self._problem
         self._log_densities.append(graph_log_density(graphs, problem.chunks, problem.model))
         self._levels.append(tmrca_levels(graphs, self._places))
 

@@ -1,16 +1,16 @@
-"""A plain verdict on the sweeps: have the draws reached the posterior, and how can one tell.
+"""A plain verdict on the sweeps: have the chains reached the posterior, and how can one tell.
 
-Every draw is a Markov chain of its own, started at its pass. The first half of the steps is left
+Every chain starts at a pass of its own. The first half of the steps is left
 out; in the second half four rules must hold:
 
 1. R-hat is at most `LARGEST_R_HAT`, or at most what chains as few and as short show by chance, for
    the log joint density and for all but 5 % of the traced coalescence times (over hundreds of them
    the largest is chance);
-2. the effective sample size, over all draws together, is at least `SMALLEST_EFFECTIVE_SIZE`, again
+2. the effective sample size, over all chains together, is at least `SMALLEST_EFFECTIVE_SIZE`, again
    for the log density and all but 5 % of the times; in fewer than `MIN_STEPS_OF_SIZE` steps, too
-   few for autocorrelations, it is the number of draws;
+   few for autocorrelations, it is the number of chains;
 3. the log density does not drift: over these steps its mean slope moves it by less than
-   `LARGEST_DRIFT_ERRORS` standard errors, or by less than `LARGEST_DRIFT` of the spread of draws;
+   `LARGEST_DRIFT_ERRORS` standard errors, or by less than `LARGEST_DRIFT` of the spread of chains;
 4. there are enough steps to tell.
 
 The verdict is on the sampler. Whether the model fits the genomes is for `predictive_checks`.
@@ -54,8 +54,8 @@ class Convergence:
         bulk_ess_tmrca: Bulk effective size that 95 % of the traced times stay above.
         tail_ess_tmrca: The same of tail effective sizes.
         log_density_drift: Mean change of the log joint density over these steps, nats.
-        log_density_drift_stderr: Its standard error over draws.
-        log_density_spread: Standard deviation between draws, mean over steps, nats.
+        log_density_drift_stderr: Its standard error over chains.
+        log_density_spread: Standard deviation between chains, mean over steps, nats.
     """
 
     steps: int
@@ -158,13 +158,13 @@ def chance_r_hat(num_chains: int, steps: int) -> float:
 
 
 def log_density_drift(density: np.ndarray) -> tuple[float, float]:
-    """Return the mean over draws of slope times steps, and its standard error over draws.
+    """Return the mean over draws of slope times steps, and its standard error over chains.
 
-    The slope of each draw is that of least squares; draws are independent, so their spread gives
+    The slope of each chain is that of least squares; chains are independent, so their spread gives
     the error, however strongly the steps of a draw are correlated.
 
     Args:
-        density: Log joint density, nats [draws, steps].
+        density: Log joint density, nats [chains, steps].
     """
     steps = density.shape[1]
     if steps < 2:
@@ -212,7 +212,7 @@ def _mixing(figures: Convergence) -> Iterator[str]:
     for name, value in hats.items():
         if value > figures.r_hat_allowed:
             yield (
-                f"the draws disagree on {name}: R-hat is {value:.2f}, above "
+                f"the chains disagree on {name}: R-hat is {value:.2f}, above "
                 f"{figures.r_hat_allowed:.2f}; use more sweeps"
             )
     sizes = {
@@ -224,7 +224,7 @@ def _mixing(figures: Convergence) -> Iterator[str]:
         if value < SMALLEST_EFFECTIVE_SIZE:
             yield (
                 f"the effective sample size {name} is {value:.0f}, below "
-                f"{SMALLEST_EFFECTIVE_SIZE}; use more sweeps or more draws"
+                f"{SMALLEST_EFFECTIVE_SIZE}; use more sweeps or more chains"
             )
 
 

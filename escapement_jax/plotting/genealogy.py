@@ -46,10 +46,10 @@ def plot_population_size(posterior: Posterior) -> Figure:
             label="N_e(t)",
         )
         prior = posterior.population_size_prior
-        axes.axhline(prior, color=GREY, linestyle="--", linewidth=1, label="prior")
+        axes.axhline(prior, color=GREY, linestyle="--", linewidth=1, label="from diversity")
         axes.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]))
         axes.set(xlabel="generations ago", ylabel="diploid population size")
-        axes.set_title("Population size from pair-coalescence rates")
+        axes.set_title("Population size through time")
         lowest, highest = estimate.lower_95.min(), estimate.upper_95.max()
         axes.set_ylim(min(lowest, prior) / 1.2, max(highest, prior) * 1.2)
         axes.legend()
@@ -109,7 +109,7 @@ def _haplotype_name(posterior: Posterior, haplotype: int) -> str:
 
 
 def plot_log_weights(posterior: Posterior) -> Figure:
-    """Draw log Z of every threading, mean and 95 % of the draws, and the totals of the draws.
+    """Draw log Z of every threading, mean and 95 % of the chains, and the bound of each chain.
 
     Args:
         posterior: The result of an inference.
@@ -122,11 +122,11 @@ def plot_log_weights(posterior: Posterior) -> Figure:
         steps.fill_between(threadings, low, high, color=BLUE, alpha=0.2, linewidth=0)
         steps.plot(threadings, log_weights.mean(axis=0), color=BLUE, marker="o", markersize=3)
         steps.set(xlabel="haplotypes in the graph after threading", ylabel="log Z (nats)")
-        steps.set_title("Every threading: mean and 95 % of draws")
+        steps.set_title("Every threading: mean and 95 % of chains")
         totals.plot(posterior.log_bounds, "o", color=BLUE, markersize=4)
         totals.axhline(posterior.elbo, color=VERMILION, linewidth=1, label="evidence lower bound")
-        totals.set(xlabel="draw", ylabel="sum of log Z (nats)")
-        totals.set_title("Every draw")
+        totals.set(xlabel="chain", ylabel="log weight (nats)")
+        totals.set_title("Every chain")
         totals.legend(loc="lower right")
     return figure
 

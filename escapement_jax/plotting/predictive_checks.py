@@ -69,7 +69,7 @@ def plot_trace(trace: Trace) -> Figure:
     with styled_figure(7, 3.0) as figure:
         for axes, (name, values) in zip(figure.subplots(1, 2), curves.items(), strict=True):
             axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.6)
-            axes.plot(steps, values.mean(axis=1), color=BLUE, label="mean of draws")
+            axes.plot(steps, values.mean(axis=1), color=BLUE, label="mean of chains")
             axes.axvspan(steps[0], len(steps) // 2, color=GREY, alpha=0.1, linewidth=0)
             axes.set(xlabel="sweeps", ylabel=name, xlim=(steps[0], steps[-1]))
         axes.legend(loc="best")

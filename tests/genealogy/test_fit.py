@@ -22,6 +22,8 @@ CONFIG = InferConfig(
     recombination_rate=1e-8,
     population_size=1e4,
     draws=4,
+    sweeps=0,
+    demography="constant",
     time_levels=LEVELS,
     genotype_error=0.001,
 )
@@ -116,16 +118,53 @@ def test_two_trees_are_told_apart(posterior):
     assert right[1] < right[0]
 
 
-def test_sweeps_raise_the_log_density():
-    """From a pass that saw the haplotypes one by one towards the posterior, on average."""
-    config = replace(CONFIG, sweeps=2)
+def test_chains_give_draws_in_turn():
+    """Five draws of two chains: after the second, fourth and sixth sweep, the last of one only."""
+    config = replace(CONFIG, draws=5, chains=2, sweeps=2, thin=2)
     swept = infer(make_genotypes(), config, key=jax.random.key(0))
-    densities = swept.trace.log_density
-    assert densities.shape == (3, CONFIG.draws)
-    assert densities[-1].mean() > densities[0].mean()
+    assert config.num_sweeps == swept.trace.num_sweeps == 6
+    assert swept.trace.log_density.shape == (7, 2)
     assert_graphs(swept)
-    assert swept.log_weights.shape == (CONFIG.draws, HAPLOTYPES - 1)
+    assert swept.num_draws == 5
+    assert swept.log_weights.shape == (2, HAPLOTYPES - 1)
     assert len(swept.threading_seconds) == HAPLOTYPES - 1
+    last = infer(make_genotypes(), replace(config, draws=2, sweeps=6), key=jax.random.key(0))
+    np.testing.assert_array_equal(last.draws[0].trees, swept.draws[4].trees)
+
+
+@pytest.mark.statistical
+def test_rarer_recombination_at_the_start_leaves_a_bound():
+    """Two haplotypes have an exact evidence, of which the corrected weights are unbiased.
+
+    Five standard errors of the mean weight: false alarms below 1e-5, were it normal.
+    """
+    genotypes = make_genotypes(2)
+    exact = infer(genotypes, replace(CONFIG, draws=1), key=jax.random.key(1)).elbo
+    config = replace(CONFIG, draws=256, chains=256, sweeps=1, start_recombination=0.8)
+    started = infer(genotypes, config, key=jax.random.key(2))
+    weights = np.exp(started.log_bounds - exact)
+    stderr = weights.std(ddof=1) / np.sqrt(weights.size)
+    assert 0 < stderr < 0.1
+    assert abs(weights.mean() - 1) < 5 * stderr
+    assert started.elbo < exact + 5 * started.elbo_stderr
+
+
+def test_what_is_not_told_is_learned_from_pairs():
+    config = replace(
+        CONFIG,
+        sweeps=1,
+        demography="gaussian-process",
+        learn_recombination=True,
+        learn_genotype_error=True,
+        demography_schedule="joint",
+    )
+    learned = infer(make_genotypes(), config, key=jax.random.key(0))
+    assert_graphs(learned)
+    assert learned.learned.keys() == {"recombination_factor", "genotype_error", "population_size"}
+    sizes = learned.population_size
+    assert (sizes.lower_95 <= sizes.population_size).all()
+    assert (sizes.population_size <= sizes.upper_95).all()
+    assert 0 < learned.learned["genotype_error"].mean < 0.5
 
 
 def test_ploidy_is_a_matter_of_names_alone():

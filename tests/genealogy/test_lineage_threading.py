@@ -197,7 +197,7 @@ def names_of(graphs: Graphs) -> list[bytes]:
 
 @cache
 def cases_with_choice(genome: TinyGenome) -> list[tuple[tuple[int, int, int], int | None]]:
-    """For everything that may happen the lineage, of thirty, that has the most ways to go.
+    """For all that may happen: of twenty lineages the one that has the most ways to go.
 
     Once as it is and once with a window edge.
     """
@@ -210,7 +210,7 @@ def cases_with_choice(genome: TinyGenome) -> list[tuple[tuple[int, int, int], in
 
     cases = []
     for kind in KINDS:
-        found = lineages_by_kind(genome)[kind][:30]
+        found = lineages_by_kind(genome)[kind][:20]
         edges = range(1, genome.num_bins)
         cases.append(max(((case, None) for case in found), key=ways))
         cases.append(max(product(found, edges), key=ways))

@@ -55,7 +55,7 @@ def test_draws_that_stay_where_they_began(trace):
     stuck = trace.log_tmrca + np.random.default_rng(2).normal(0, 0.5, (1, DRAWS, POSITIONS, PAIRS))
     verdict = judge(dataclasses.replace(trace, log_tmrca=stuck), 8)
     assert not verdict.converged
-    assert "draws disagree on coalescence times: R-hat is 1." in verdict.warnings[0]
+    assert "chains disagree on coalescence times: R-hat is 1." in verdict.warnings[0]
 
 
 def test_a_few_places_may_look_bad_by_chance(trace):

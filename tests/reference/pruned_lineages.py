@@ -91,6 +91,11 @@ class PrunedModel:
         return np.array([seen.setdefault(part, len(seen)) for part in left])
 
     @cached_property
+    def emissions(self) -> np.ndarray:
+        """Probability of the data of every bin by its tree [bins, trees]."""
+        return self.genome.oracle.emissions(self.genome.data)
+
+    @cached_property
     def clades(self) -> list[Block]:
         """Haplotypes below the lineage in each tree."""
         return [block(tree, self.floor, self.haplotype) for tree in self.genome.oracle.trees]
@@ -141,7 +146,7 @@ class PrunedModel:
         genome, oracle = self.genome, self.genome.oracle
         numbers = [genome.tree_numbers[t.tobytes()] for t in tree_per_bin(draw, genome.num_bins)]
         fits = self.left[numbers][:, None] == self.left[None, :]
-        weights = oracle.emissions(genome.data) * fits
+        weights = self.emissions * fits
         kinds = kinds_of_records(draw, self.haplotype, self.floor)
         kind_at = dict(zip(draw.first_bin[1:], kinds, strict=True))
         steps = [(oracle.prior * weights[0])[None, :]]
