@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -12,6 +13,8 @@ import pytest
 os.environ.setdefault("SMOKE", "1")
 
 matplotlib.use("Agg")
+
+LARGEST_NUMBER_OF_MAPS = 25_000
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -41,3 +44,15 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_memory_maps():
+    """Forget compiled programs before they use up the memory maps of the process.
+
+    Linux allows a process 65,530; XLA takes several per program, and crashes when they run out.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text(encoding="utf-8").count("\n") > LARGEST_NUMBER_OF_MAPS:
+        jax.clear_caches()
