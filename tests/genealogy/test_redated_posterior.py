@@ -86,3 +86,17 @@ def test_other_node_times_can_still_be_asked_for():
 def test_a_posterior_without_rates_says_so():
     with pytest.raises(ValueError, match="need the rates of the run"):
         random_posterior().tree_sequence(0, node_times="redated")
+
+
+def test_where_genotypes_may_be_wrong_times_stay_inside_their_levels():
+    """Redating would let any base err; see the model page."""
+    posterior = redated_posterior()
+    redated = posterior.pairwise_tmrca(POSITIONS)
+    doubting = dataclasses.replace(
+        posterior, redating=dataclasses.replace(posterior.redating, genotype_error=0.01)
+    )
+    uniform = dataclasses.replace(posterior, settings={"node_times": "uniform"})
+    np.testing.assert_array_equal(
+        doubting.pairwise_tmrca(POSITIONS), uniform.pairwise_tmrca(POSITIONS)
+    )
+    assert (redated != uniform.pairwise_tmrca(POSITIONS)).any()

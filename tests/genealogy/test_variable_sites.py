@@ -270,6 +270,7 @@ def bias_and_error(haplotypes, positions, truth, genotype_error):
         draws=16,
         genotype_error=genotype_error,
         population_size=1e4,
+        demography="constant",
     )
     times = infer(genotypes, config, key=jax.random.key(3)).pairwise_tmrca(POSITIONS)
     difference = np.log10(np.maximum(times, 10)).mean(0) - truth
