@@ -53,6 +53,7 @@ def test_summary_has_every_key_and_no_nan(tmp_path):
         "converged": True,
         "warnings": ["few draws"],
         "convergence": None,
+        "learned": {},
         "predictive_checks": {},
     }
 
