@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from escapement_jax import command_line
-from escapement_jax.command_line import VERBS, Infer, SimulateGenealogy, main, parse
+from escapement_jax.command_line import main
+from escapement_jax.command_line.genealogy import Infer, SimulateGenealogy
+from escapement_jax.command_line.parse import VERBS, parse
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import from_mapping, read_document
 
@@ -190,7 +192,7 @@ def test_config_show_fills_in_the_defaults(capsys, tmp_path):
 
 
 def test_config_check_says_what_is_good(capsys):
-    path = Path(command_line.__file__).parents[1] / "configs" / "genealogy" / "simulated.toml"
+    path = Path(command_line.__file__).parents[2] / "configs" / "genealogy" / "simulated.toml"
     assert main(["config", "check", str(path)]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[1] for line in shown] == [

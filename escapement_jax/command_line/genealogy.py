@@ -1,0 +1,108 @@
+"""Verbs on genealogies: infer, calibrate, simulate genealogy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.config.calibration import CalibrateConfig
+from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
+
+
+@dataclass(frozen=True)
+class Infer(Verb):
+    """Infer ancestral recombination graphs and population size from phased genomes.
+
+    Writes draws/*.trees, summary.json, demography.csv and figures/ into the output folder.
+    """
+
+    input: Input
+    """Phased genomes: .vcf, .vcf.gz, .bcf, .vcz, .trees or .tsz."""
+    output: Path
+    """Folder to write; it appears when the run has succeeded."""
+    settings: tyro.conf.OmitArgPrefixes[InferConfig] = field(default_factory=InferConfig)
+    config: Path | None = None
+    """TOML file whose [infer] table sets the options below; the command line overrides it."""
+    progress: Progress = False
+    """Show a progress bar."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Replace an existing output folder."""
+
+    def run(self) -> None:
+        """Run the inference and write its folder."""
+        self.settings.check_complete()
+        from escapement_jax.experiments.infer import run_infer
+
+        run_infer(self.input, self.output, self.settings, progress=self.progress, force=self.force)
+
+
+@dataclass(frozen=True)
+class SimulateGenealogy(Verb):
+    """Simulate phased genomes together with their true genealogy.
+
+    Writes genotypes.vcf and true.trees into the output folder.
+    """
+
+    output: Path
+    """Folder to write; it appears when the run has succeeded."""
+    settings: tyro.conf.OmitArgPrefixes[SimulateGenealogyConfig] = field(
+        default_factory=SimulateGenealogyConfig
+    )
+    config: Path | None = None
+    """TOML file whose [simulate.genealogy] table sets the options below; the command line
+    overrides it."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Replace an existing output folder."""
+
+    def run(self) -> None:
+        """Run the simulation and write its folder."""
+        self.settings.check_complete()
+        from escapement_jax.experiments.simulate_genealogy import run_simulate_genealogy
+
+        run_simulate_genealogy(self.output, self.settings, force=self.force)
+
+
+@dataclass(frozen=True)
+class Calibrate(Verb):
+    """Test by simulation whether inference is calibrated for genomes like yours.
+
+    Writes replicates/*.json, calibration.json and figures/ into the output folder. A rerun with the
+    same settings goes on where the last one ended.
+    """
+
+    output: Path
+    """Folder to write, or to go on in."""
+    settings: tyro.conf.OmitArgPrefixes[CalibrateConfig] = field(default_factory=CalibrateConfig)
+    infer: InferConfig = field(default_factory=InferConfig)
+    """How to infer; rates left open are the true ones, and options on input files are not used."""
+    config: Path | None = None
+    """TOML file whose tables [calibrate] and, if there, [infer] set the options below; the command
+    line overrides it."""
+    progress: Progress = False
+    """Show a progress bar."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Start anew in a folder that was made with other settings."""
+
+    def run(self) -> None:
+        """Run the replicates that are missing and write the summary."""
+        from escapement_jax.experiments.calibrate import run_calibrate
+
+        run_calibrate(
+            self.output, self.settings, self.infer, progress=self.progress, force=self.force
+        )
+
+
+GENEALOGY_VERBS: dict[str, Callable[..., Verb]] = {
+    "infer": Infer,
+    "calibrate": Calibrate,
+    "simulate genealogy": SimulateGenealogy,
+}
+"""The verbs of this room by the words that call them."""
