@@ -17,6 +17,7 @@ PEER_SCORES = (
     "crps",
     "coverage95",
     "calibration_error",
+    "calibration_error_pooled",
     "tpr",
     "breakpoint_ratio",
     "size_rmse",

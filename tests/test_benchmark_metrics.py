@@ -124,6 +124,28 @@ def test_calibration_error(generator: np.random.Generator) -> None:
     assert beyond == pytest.approx(0.5, abs=0.02)
 
 
+def test_pooling_cancels_errors_of_single_data_sets(generator: np.random.Generator) -> None:
+    """Data sets that err to either side alike are calibrated together."""
+    shifts = (-0.15, 0.15, -0.15, 0.15)
+    cases = [gaussian_case(generator, 64, spread=0.335, shift=shift) for shift in shifts]
+    histograms = np.array([metrics.transform_histogram(*case, bins=50) for case in cases])
+    single = [metrics.calibration_error(*case, generator) for case in cases]
+    pooled = metrics.pooled_calibration_error(histograms)
+    assert min(single) > 0.1
+    assert pooled["mean"] < 0.01 < pooled["stderr"] < 0.1
+
+
+def test_pooled_calibration_of_one_data_set_is_its_own(generator: np.random.Generator) -> None:
+    case = gaussian_case(generator, 64, spread=0.15, shift=0.1)
+    histogram = np.array([metrics.transform_histogram(*case)])
+    own = metrics.calibration_error(*case, generator)
+    assert histogram.sum() == pytest.approx(1.0, abs=1e-4)
+    assert metrics.pooled_calibration_error(histogram) == {
+        "mean": pytest.approx(own, abs=2e-3),
+        "stderr": None,
+    }
+
+
 def test_pool_gives_mean_and_standard_error() -> None:
     pooled = metrics.pool([{"bias": 1.0, "rmse": 3.0}, {"bias": 3.0, "rmse": 4.0}])
     assert pooled["bias"] == pytest.approx({"mean": 2.0, "stderr": 1.0})

@@ -60,20 +60,64 @@ def attainable_coverage(num_draws: int, level: float) -> float:
     return min(level, (num_draws - 1) / (num_draws + 1))
 
 
+def transforms(draws: np.ndarray, truth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return the sorted probability integral transforms: uniform if the draws are calibrated.
+
+    The transform is the rank of the truth among the draws, ties broken at random.
+    """
+    values, target = log10_tmrca(draws), log10_tmrca(truth)[None]
+    below, equal = (values < target).sum(axis=0), (values == target).sum(axis=0)
+    rank = below + generator.random(below.shape) * (equal + 1)
+    return np.sort(rank.ravel() / (len(values) + 1))
+
+
 def calibration_error(
     draws: np.ndarray, truth: np.ndarray, generator: np.random.Generator
 ) -> float:
     """Return the mean distance of the sorted probability integral transforms from uniform.
 
-    The transform is the rank of the truth among the draws, ties broken at random; 0 is perfect,
-    0.25 is every truth beyond the draws, on either side alike, and 0.5 on one side.
+    0 is perfect, 0.25 is every truth beyond the draws, on either side alike, and 0.5 on one side.
     """
-    values, target = log10_tmrca(draws), log10_tmrca(truth)[None]
-    below, equal = (values < target).sum(axis=0), (values == target).sum(axis=0)
-    rank = below + generator.random(below.shape) * (equal + 1)
-    transform = np.sort(rank.ravel() / (len(values) + 1))
-    uniform = (np.arange(transform.size) + 0.5) / transform.size
-    return float(np.mean(np.abs(transform - uniform)))
+    sorted_transforms = transforms(draws, truth, generator)
+    uniform = (np.arange(sorted_transforms.size) + 0.5) / sorted_transforms.size
+    return float(np.mean(np.abs(sorted_transforms - uniform)))
+
+
+def transform_histogram(
+    draws: np.ndarray, truth: np.ndarray, seed: int = 0, bins: int = 100
+) -> list[float]:
+    """Return the share of the transforms in equal bins of [0, 1]; uniform is perfect."""
+    values = transforms(draws, truth, np.random.default_rng(seed))
+    counts = np.histogram(values, bins, range=(0.0, 1.0))[0]
+    return [float(f"{share:.6g}") for share in counts / values.size]
+
+
+def pooled_calibration_error(
+    histograms: np.ndarray, resamples: int = 1000
+) -> dict[str, float | None]:
+    """Return the calibration error of all data sets taken together, with a bootstrap error.
+
+    One data set holds few independent genealogies, so that its own transforms are never uniform;
+    those of many are. The error is the integral of |F(x) - x| over the pooled transforms.
+
+    Args:
+        histograms: [data sets, bins], as of `transform_histogram`.
+        resamples: how often the data sets are drawn anew.
+    """
+    number, generator = len(histograms), np.random.default_rng(0)
+    error = _distance_from_uniform(histograms.mean(axis=0))
+    if number == 1:
+        return {"mean": error, "stderr": None}
+    chosen = generator.integers(number, size=(resamples, number))
+    errors = [_distance_from_uniform(histograms[rows].mean(axis=0)) for rows in chosen]
+    return {"mean": error, "stderr": float(np.std(errors))}
+
+
+def _distance_from_uniform(shares: np.ndarray) -> float:
+    distribution = np.concatenate([[0.0], np.cumsum(shares)])
+    return float(
+        np.trapezoid(np.abs(distribution - np.linspace(0, 1, distribution.size))) / shares.size
+    )
 
 
 def all_metrics(draws: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict[str, float]:

@@ -14,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.accuracy.baselines import BASELINES
 from benchmarks.accuracy.cases import CASES, DataSetName
-from benchmarks.accuracy.metrics import pool
+from benchmarks.accuracy.metrics import pool, pooled_calibration_error
 from benchmarks.accuracy.peers_table import markdown_table
 from benchmarks.accuracy.runs import Run, Tool
 from benchmarks.record import write_result
@@ -158,10 +160,19 @@ def pooled_rows(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "commands": sorted({str(run["command"]) for run in runs}),
                 "commits": sorted({run["commit"] for run in runs}),
                 "versions": runs[0]["versions"],
-                "scores": pool([run["scores"] for run in runs]),
+                "scores": pooled_scores(runs),
             }
         )
     return rows
+
+
+def pooled_scores(runs: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Pool scores over data sets; calibration also over all of their transforms together."""
+    scores = pool([run["scores"] for run in runs])
+    histograms = [run["transforms"] for run in runs if "transforms" in run]
+    if histograms:
+        scores["calibration_error_pooled"] = pooled_calibration_error(np.array(histograms))
+    return scores
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ COLUMNS = (
     ("cover 50 %", "coverage50", 3),
     ("cover 95 %", "coverage95", 3),
     ("calibration error", "calibration_error", 3),
+    ("pooled", "calibration_error_pooled", 3),
     ("RF", "rf", 3),
     ("resolution", "resolution", 2),
     ("ARF", "arf", 3),

@@ -21,7 +21,7 @@ from benchmarks.accuracy.cases import (
     true_population_size,
     write_data_set,
 )
-from benchmarks.accuracy.metrics import all_metrics
+from benchmarks.accuracy.metrics import all_metrics, transform_histogram
 from benchmarks.accuracy.size_metrics import (
     GRID_GENERATIONS,
     reported_size_errors,
@@ -114,6 +114,9 @@ class Run:
             "versions": cost.pop("versions", {}),
             "scores": _rounded(score(inferred, data, positions) | cost),
         }
+        if inferred.num_draws > 1:
+            truth = pairwise_tmrca(data.tree_sequence, positions)
+            result["transforms"] = transform_histogram(inferred.tmrca, truth)
         write_atomically(self.file, json.dumps(result, indent=2) + "\n")
         return result
 
