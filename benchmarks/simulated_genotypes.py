@@ -4,7 +4,7 @@ import tskit
 
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 from escapement_jax.experiments.simulate_genealogy import simulate_genealogy
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 
 MUTATION_RATE = 1.25e-8
 RECOMBINATION_RATE = 1e-8

@@ -12,7 +12,7 @@ import tskit
 from benchmarks.simulated_genotypes import MUTATION_RATE, RECOMBINATION_RATE
 from escapement_jax.config.genealogy import SimulateGenealogyConfig
 from escapement_jax.experiments.simulate_genealogy import demography
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 
 
 @dataclass(frozen=True)

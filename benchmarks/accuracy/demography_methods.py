@@ -21,14 +21,14 @@ from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import MUTATION_RATE, RECOMBINATION_RATE, inference_config
 from escapement_jax.config.genealogy import SimulateGenealogyConfig
 from escapement_jax.experiments.simulate_genealogy import demography, simulate_genealogy
-from escapement_jax.genealogy.demography import DemographyFit, fit_demography
-from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.pair_coalescence import (
+from escapement_jax.genealogy.demography.pair_coalescence import (
     PopulationSizeEstimate,
     estimate_population_size,
 )
-from escapement_jax.genealogy.threading_problem import ThreadingProblem, threading_problem
+from escapement_jax.genealogy.demography.pair_fit import DemographyFit, fit_demography
+from escapement_jax.genealogy.fit import infer
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 
 TIMES = np.geomspace(10**2.5, 1e5, 200)
 CASES = {

@@ -14,7 +14,7 @@ import numpy as np
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import from_mapping
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.io.genealogy_results import write_demography, write_draws
 from escapement_jax.training.run_report import COMPILE_EVENTS, covered_seconds
 

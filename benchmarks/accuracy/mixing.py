@@ -17,18 +17,18 @@ from benchmarks.accuracy.model_genomes import ModelGenome, ModelLaw, simulate_ge
 from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import MUTATION_RATE, RECOMBINATION_RATE
 from escapement_jax.config.genealogy import InferConfig
-from escapement_jax.genealogy.diagnostics import mean_and_standard_error
-from escapement_jax.genealogy.gibbs_sweep import gibbs_sweep, random_orders
-from escapement_jax.genealogy.population_size import PiecewiseConstant
-from escapement_jax.genealogy.recombination_factor import scaled_recombination
-from escapement_jax.genealogy.recombination_graph import RecombinationGraph
-from escapement_jax.genealogy.sequential_pass import (
+from escapement_jax.genealogy.diagnostics.weights import mean_and_standard_error
+from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
+from escapement_jax.genealogy.genome.time_grid import TimeGrid
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
+from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
+from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
     graph_log_density,
     thread_haplotypes,
 )
-from escapement_jax.genealogy.threading_problem import ThreadingProblem, threading_problem
-from escapement_jax.genealogy.time_grid import TimeGrid
+from escapement_jax.genealogy.world.recombination_factor import scaled_recombination
 
 POPULATION_SIZE = 10_000.0
 BIN_WIDTH = 100

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from escapement_jax.genealogy.coalescent import death_process
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.recombination_graph import RecombinationGraph
-from escapement_jax.genealogy.threading_model import LARGEST_RECOMBINATION_PROBABILITY
-from escapement_jax.genealogy.threading_problem import ThreadingProblem
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.model.coalescent import death_process
+from escapement_jax.genealogy.model.threading_model import LARGEST_RECOMBINATION_PROBABILITY
+from escapement_jax.genealogy.model.threading_problem import ThreadingProblem
 
 
 @dataclass(frozen=True)

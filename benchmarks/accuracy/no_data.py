@@ -16,16 +16,16 @@ import numpy as np
 
 from benchmarks.record import write_result
 from escapement_jax.config.genealogy import InferConfig
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.graph_draw import GraphDraw
-from escapement_jax.genealogy.population_size import PiecewiseConstant
-from escapement_jax.genealogy.sequential_pass import (
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
+from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
+from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
     graph_draws,
     remove_haplotypes,
     thread_haplotypes,
 )
-from escapement_jax.genealogy.threading_problem import ThreadingProblem, threading_problem
 
 POPULATION_SIZE = 10_000.0
 RECOMBINATION_RATE = 1e-8

@@ -17,7 +17,7 @@ from benchmarks.accuracy.true_tmrca import evenly_spaced_positions, pairwise_tmr
 from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import MUTATION_RATE, inference_config, simulate_genotypes
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 
 NUM_POSITIONS = 500
 

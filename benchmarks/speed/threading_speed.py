@@ -19,7 +19,7 @@ import jax
 from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import inference_config, simulate_genotypes
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 
 BACKEND_COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 

@@ -50,8 +50,8 @@ class InferConfig(Configuration):
     """Markov chains side by side, from which the draws are taken in turn; default: 16, or fewer for
     fewer draws. Without sweeps every draw is a chain."""
     windows: int = 1
-    """About how many windows of the genome are worked on side by side in a sweep: more keep an
-    accelerator busy, fewer mix faster."""
+    """About how many windows of the genome are worked on side by side, in the pass and in sweeps:
+    more keep an accelerator busy, fewer mix faster."""
     start_recombination: float = 0.1
     """Factor on recombination in the pass that starts the chains."""
     time_levels: int = 24

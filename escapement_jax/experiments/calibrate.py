@@ -9,7 +9,11 @@ from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
 from escapement_jax.experiments.calibration_replicate import run_replicate
 from escapement_jax.experiments.simulate_genealogy import stepwise_history
-from escapement_jax.genealogy.calibration import Estimate, QuantityCalibration, calibrate
+from escapement_jax.genealogy.diagnostics.calibration import (
+    Estimate,
+    QuantityCalibration,
+    calibrate,
+)
 from escapement_jax.io.calibration_results import (
     read_replicates,
     replicate_file,

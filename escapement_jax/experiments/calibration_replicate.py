@@ -11,7 +11,7 @@ from escapement_jax.config.calibration import CalibrateConfig
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.experiments.simulate_genealogy import simulate_genealogy
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.posterior import Posterior
 
 if TYPE_CHECKING:

@@ -8,10 +8,13 @@ import jax
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.genealogy.posterior import Posterior
-from escapement_jax.genealogy.predictive_checks import PredictiveCheck, predictive_checks
-from escapement_jax.genealogy.rate_map import RateMap
+from escapement_jax.genealogy.predictive_checks import (
+    PredictiveCheck,
+    predictive_checks,
+)
 from escapement_jax.io.genealogy_results import (
     all_warnings,
     write_allele_ages,

@@ -10,7 +10,7 @@ import tskit
 
 from escapement_jax.config.genealogy import SimulateGenealogyConfig
 from escapement_jax.config.toml import to_toml
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
 
 if TYPE_CHECKING:

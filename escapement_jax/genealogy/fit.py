@@ -11,28 +11,29 @@ import numpy as np
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.genealogy import InferConfig
-from escapement_jax.genealogy.coalescent_clock import CoalescentClock
-from escapement_jax.genealogy.demography import DemographyFit, fit_demography
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.gibbs_sweep import gibbs_sweep, random_orders
-from escapement_jax.genealogy.graph_draw import GraphDraw
-from escapement_jax.genealogy.pair_coalescence import PopulationSizeEstimate
-from escapement_jax.genealogy.population_size import PiecewiseConstant
+from escapement_jax.genealogy.dating.coalescent_clock import CoalescentClock
+from escapement_jax.genealogy.dating.redating import RedatingModel
+from escapement_jax.genealogy.demography.pair_coalescence import PopulationSizeEstimate
+from escapement_jax.genealogy.demography.pair_fit import DemographyFit, fit_demography
+from escapement_jax.genealogy.diagnostics.trace import Trace, TraceRecorder
+from escapement_jax.genealogy.diagnostics.verdict import judge
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
+from escapement_jax.genealogy.genome.rate_map import RateMap
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 from escapement_jax.genealogy.posterior import Posterior
-from escapement_jax.genealogy.rate_map import RateMap
-from escapement_jax.genealogy.recombination_factor import scaled_recombination
-from escapement_jax.genealogy.recombination_graph import RecombinationGraph
-from escapement_jax.genealogy.redating import RedatingModel
-from escapement_jax.genealogy.sequential_pass import (
+from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
+from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
     graph_draws,
     graph_log_density,
     thread_haplotypes,
 )
-from escapement_jax.genealogy.threading_problem import ThreadingProblem, threading_problem
-from escapement_jax.genealogy.trace import Trace, TraceRecorder
-from escapement_jax.genealogy.verdict import judge
-from escapement_jax.genealogy.world_parameters import (
+from escapement_jax.genealogy.threading.window_layout import WindowLayout
+from escapement_jax.genealogy.world.recombination_factor import scaled_recombination
+from escapement_jax.genealogy.world.world_parameters import (
     RECOMBINATION_HEADROOM,
     Estimate,
     World,
@@ -77,6 +78,7 @@ class _Run:
         factor = jnp.asarray(rarer, dtype=float)
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
         self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
+        layout = WindowLayout.split(len(chunks), config.windows)
         for index in range(1, problem.num_haplotypes):
             started = time.perf_counter()
             self.graphs, log_evidence = thread_haplotypes(
@@ -85,6 +87,7 @@ class _Run:
                 chunks,
                 orders[:, index],
                 problem.model,
+                layout,
             )
             self.log_weights.append(log_evidence)
             self.seconds.append(time.perf_counter() - started)

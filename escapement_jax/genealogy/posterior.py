@@ -8,24 +8,24 @@ import numpy as np
 import tskit
 from jaxtyping import Float64
 
-from escapement_jax.genealogy.diagnostics import mean_and_standard_error
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.graph_draw import GraphDraw
-from escapement_jax.genealogy.graph_to_tree_sequence import (
+from escapement_jax.genealogy.dating.redating import RedatingModel, redated_histories
+from escapement_jax.genealogy.dating.tree_history import TreeHistory
+from escapement_jax.genealogy.demography.pair_coalescence import (
+    PopulationSizeEstimate,
+    estimate_population_size,
+)
+from escapement_jax.genealogy.diagnostics.trace import Trace
+from escapement_jax.genealogy.diagnostics.verdict import Verdict
+from escapement_jax.genealogy.diagnostics.weights import mean_and_standard_error
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.level_times import times_within_levels
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
+from escapement_jax.genealogy.tree_sequences.graph_to_tree_sequence import (
     NodeTimes,
     history_to_tree_sequence,
     to_tree_sequence,
 )
-from escapement_jax.genealogy.level_times import times_within_levels
-from escapement_jax.genealogy.pair_coalescence import (
-    PopulationSizeEstimate,
-    estimate_population_size,
-)
-from escapement_jax.genealogy.redating import RedatingModel, redated_histories
-from escapement_jax.genealogy.trace import Trace
-from escapement_jax.genealogy.tree_history import TreeHistory
-from escapement_jax.genealogy.verdict import Verdict
-from escapement_jax.genealogy.world_parameters import Estimate
+from escapement_jax.genealogy.world.world_parameters import Estimate
 
 DEFAULT_EPOCHS = 12
 

@@ -20,18 +20,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.posterior import Posterior
-from escapement_jax.genealogy.rate_map import RateMap
-from escapement_jax.genealogy.simulated_mutations import (
+from escapement_jax.genealogy.diagnostics.simulated_mutations import (
     accessible_rate,
     simulate_genotypes,
 )
-from escapement_jax.genealogy.variation_statistics import (
+from escapement_jax.genealogy.diagnostics.variation_statistics import (
     linkage_by_distance,
     minor_allele_spectrum,
     windowed_diversity,
 )
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.rate_map import RateMap
+from escapement_jax.genealogy.posterior import Posterior
 
 STATISTICS = {
     "diversity": windowed_diversity,

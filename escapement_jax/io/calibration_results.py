@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from escapement_jax.genealogy.calibration import QuantityCalibration
+from escapement_jax.genealogy.diagnostics.calibration import QuantityCalibration
 from escapement_jax.io.run_directory import write_text_atomically
 
 NUM_BINS = 10

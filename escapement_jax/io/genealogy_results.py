@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.pair_coalescence import PopulationSizeEstimate
+from escapement_jax.genealogy.demography.pair_coalescence import PopulationSizeEstimate
+from escapement_jax.genealogy.diagnostics.verdict import Convergence
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.posterior import AlleleAges, Posterior
 from escapement_jax.genealogy.predictive_checks import PredictiveCheck
-from escapement_jax.genealogy.verdict import Convergence
-from escapement_jax.genealogy.world_parameters import Estimate
+from escapement_jax.genealogy.world.world_parameters import Estimate
 
 
 def write_draws(folder: Path, posterior: Posterior) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from escapement_jax.genealogy.rate_map import RateMap
+from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.io.regions import require_contig
 from escapement_jax.io.text_files import number_field, read_fields
 

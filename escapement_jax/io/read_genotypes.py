@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.io.accessibility_mask import read_accessibility_mask
 from escapement_jax.io.regions import parse_region
 from escapement_jax.io.samples import read_sample_names

@@ -22,7 +22,7 @@ from itertools import chain
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import MISSING, Genotypes
+from escapement_jax.genealogy.genome.genotypes import MISSING, Genotypes
 from escapement_jax.io.accessibility_mask import clip_intervals, without_positions
 from escapement_jax.io.regions import Region, list_contigs, require_contig
 from escapement_jax.io.variant_records import VariantRecord, VariantSource, read_haplotypes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import MISSING
+from escapement_jax.genealogy.genome.genotypes import MISSING
 
 ABSENT = -2
 _MAX_PLOIDY = 2

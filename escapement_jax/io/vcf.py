@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.io.regions import Region
 from escapement_jax.io.samples import select_samples
 from escapement_jax.io.text_files import require_file

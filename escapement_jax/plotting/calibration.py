@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from escapement_jax.genealogy.calibration import QuantityCalibration
-from escapement_jax.genealogy.rank_uniformity import ecdf_band
+from escapement_jax.genealogy.diagnostics.calibration import QuantityCalibration
+from escapement_jax.genealogy.diagnostics.rank_uniformity import ecdf_band
 from escapement_jax.plotting.style import BLUE, DOTS_PER_INCH, GREY, VERMILION, styled_figure
 
 NUM_BINS = 10

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from escapement_jax.genealogy.diagnostics.trace import Trace
 from escapement_jax.genealogy.posterior import Posterior
 from escapement_jax.genealogy.predictive_checks import PredictiveCheck
-from escapement_jax.genealogy.trace import Trace
 from escapement_jax.plotting.style import BLUE, DOTS_PER_INCH, GREY, VERMILION, styled_figure
 
 AXES = {

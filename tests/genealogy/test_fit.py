@@ -9,10 +9,10 @@ import pytest
 
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.genealogy.fit import infer
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.mutation_model import mutation_model
-from escapement_jax.genealogy.pruning import site_log_likelihood
-from escapement_jax.genealogy.rate_map import RateMap
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.rate_map import RateMap
+from escapement_jax.genealogy.model.mutation_model import mutation_model
+from escapement_jax.genealogy.model.pruning import site_log_likelihood
 from tests.reference.pruning import level_matrix_log_likelihood, tree_log_likelihood
 
 LENGTH, HAPLOTYPES, SITES, LEVELS = 20_000, 4, 14, 8

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tskit
 
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.graph_draw import GraphDraw
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
 from tests.reference.random_posterior import BIN_EDGES, GRID_EDGES, GRID_TIMES, random_posterior
 
 ABOVE = np.append(GRID_EDGES[1:], np.inf)

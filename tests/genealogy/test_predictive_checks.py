@@ -6,15 +6,18 @@ import msprime
 import numpy as np
 import pytest
 
-from escapement_jax.genealogy.genotypes import Genotypes
+from escapement_jax.genealogy.diagnostics.simulated_mutations import (
+    accessible_rate,
+    simulate_genotypes,
+)
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.genealogy.predictive_checks import (
     bin_edges,
     compare,
     predictive_checks,
     statistics,
 )
-from escapement_jax.genealogy.rate_map import RateMap
-from escapement_jax.genealogy.simulated_mutations import accessible_rate, simulate_genotypes
 from tests.reference.random_posterior import random_posterior
 
 START, END = 1000, 5000

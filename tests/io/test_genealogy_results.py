@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tskit
 
+from escapement_jax.genealogy.diagnostics.verdict import Convergence, Verdict
 from escapement_jax.genealogy.predictive_checks import compare
-from escapement_jax.genealogy.verdict import Convergence, Verdict
 from escapement_jax.io.genealogy_results import (
     write_allele_ages,
     write_demography,

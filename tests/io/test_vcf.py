@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from escapement_jax.data import demo_recombination_map, demo_vcf
-from escapement_jax.genealogy.genome_bins import make_bins
-from escapement_jax.genealogy.rate_map import RateMap
+from escapement_jax.genealogy.genome.genome_bins import make_bins
+from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.io.rate_maps import read_recombination_map
 from escapement_jax.io.read_genotypes import read_genotypes
 from tests.io.conftest import HEADER

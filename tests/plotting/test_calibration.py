@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from escapement_jax.genealogy.calibration import calibrate
+from escapement_jax.genealogy.diagnostics.calibration import calibrate
 from escapement_jax.plotting.calibration import (
     plot_ecdf_differences,
     plot_rank_histograms,

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from escapement_jax.genealogy.diagnostics.trace import Trace
+from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.genealogy.predictive_checks import predictive_checks
-from escapement_jax.genealogy.rate_map import RateMap
-from escapement_jax.genealogy.trace import Trace
 from escapement_jax.plotting.predictive_checks import (
     plot_predictive_checks,
     plot_trace,

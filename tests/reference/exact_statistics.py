@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from escapement_jax.genealogy.sequential_pass import graph_log_density
+from escapement_jax.genealogy.threading.sequential_pass import graph_log_density
 from tests.reference.tiny_genomes import TinyGenome
 from tests.reference.tiny_threading import DRAWS, Graphs, choose, sequential_pass, trees_per_bin
 
 
-def posterior_draws(genome: TinyGenome) -> tuple[Graphs, float]:
+def posterior_draws(
+    genome: TinyGenome, chunks_per_window: int | None = None
+) -> tuple[Graphs, float]:
     """Draws of a pass, resampled by their weights, and the effective number of them."""
-    graphs, log_weights = sequential_pass(genome)
+    graphs, log_weights = sequential_pass(genome, chunks_per_window)
     weights = np.exp(log_weights - log_weights.max())
     weights /= weights.sum()
     chosen = np.random.default_rng(1).choice(DRAWS, DRAWS, p=weights)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from escapement_jax.genealogy.local_trees import ABSENT
+from escapement_jax.genealogy.model.local_trees import ABSENT
 from tests.reference.random_graphs import random_tree
 
 

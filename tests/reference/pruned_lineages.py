@@ -11,7 +11,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from escapement_jax.genealogy.graph_draw import GraphDraw
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
 from tests.reference import level_matrices
 from tests.reference.enumerated_graphs import Block, Partition, Tree, drop, level_matrix
 from tests.reference.tiny_genomes import TinyGenome, block, tree_per_bin

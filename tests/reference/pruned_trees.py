@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from escapement_jax.genealogy.local_trees import ABSENT, graft
-from escapement_jax.genealogy.pruned_tree import PrunedTree
+from escapement_jax.genealogy.model.local_trees import ABSENT, graft
+from escapement_jax.genealogy.model.pruned_tree import PrunedTree
 from tests.reference.level_matrices import block
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]

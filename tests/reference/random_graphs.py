@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import Genotypes
-from escapement_jax.genealogy.graph_draw import GraphDraw
+from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
 
 
 def random_tree(generator: np.random.Generator, num_haplotypes: int, num_levels: int) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from escapement_jax.genealogy.coalescent_clock import CoalescentClock
-from escapement_jax.genealogy.genome_bins import GenomeBins
-from escapement_jax.genealogy.redating import RedatingModel
-from escapement_jax.genealogy.tree_history import NO_ITEM, TreeHistory, TreeHistoryBuilder
+from escapement_jax.genealogy.dating.coalescent_clock import CoalescentClock
+from escapement_jax.genealogy.dating.redating import RedatingModel
+from escapement_jax.genealogy.dating.tree_history import NO_ITEM, TreeHistory, TreeHistoryBuilder
+from escapement_jax.genealogy.genome.genome_bins import GenomeBins
 
 NUM_BINS = 20_000
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from escapement_jax.genealogy.genome_bins import GenomeBins, GenomeChunk, make_chunks
-from escapement_jax.genealogy.graph_draw import GraphDraw
-from escapement_jax.genealogy.mutation_model import mutation_model
-from escapement_jax.genealogy.recombination_graph import RecombinationGraph
-from escapement_jax.genealogy.threading_model import ThreadingModel, threading_model
+from escapement_jax.genealogy.genome.genome_bins import GenomeBins, GenomeChunk, make_chunks
+from escapement_jax.genealogy.graph.graph_draw import GraphDraw
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.model.mutation_model import mutation_model
+from escapement_jax.genealogy.model.threading_model import ThreadingModel, threading_model
 from tests.reference.enumerated_graphs import (
     EnumeratedData,
     EnumeratedModel,

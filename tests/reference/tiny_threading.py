@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from escapement_jax.genealogy.pruned_graph import PrunedGraph, beside_graph, prune, regraft
-from escapement_jax.genealogy.recombination_graph import RecombinationGraph, remove_haplotype
-from escapement_jax.genealogy.sequential_pass import empty_graphs, thread_haplotypes
-from escapement_jax.genealogy.thread_sampling import sample_chunk, sample_last_position
-from escapement_jax.genealogy.threading import entering_message, filter_chunk
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, beside_graph, prune, regraft
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph, remove_haplotype
+from escapement_jax.genealogy.threading.backward_sampling import sample_chunk, sample_last_position
+from escapement_jax.genealogy.threading.forward_filtering import entering_message, filter_chunk
+from escapement_jax.genealogy.threading.sequential_pass import empty_graphs, thread_haplotypes
+from escapement_jax.genealogy.threading.window_layout import WindowLayout
 from tests.reference.tiny_genomes import TinyGenome
 
 DRAWS_PER_ORDER = 6000
@@ -54,15 +55,19 @@ def check_evidence(exact: float, log_weights: np.ndarray) -> None:
 
 
 @cache
-def sequential_pass(genome: TinyGenome) -> tuple[Graphs, np.ndarray]:
-    """Graphs of all haplotypes and their log weights."""
+def sequential_pass(
+    genome: TinyGenome, chunks_per_window: int | None = None
+) -> tuple[Graphs, np.ndarray]:
+    """Graphs of all haplotypes and their log weights; in one window if not told otherwise."""
+    num_chunks = len(genome.chunks)
+    layout = WindowLayout(num_chunks, chunks_per_window or num_chunks)
     orders = jnp.asarray(orders_of(genome))
     graphs = empty_graphs(orders[:, 0], genome.num_haplotypes, genome.chunks, CAPACITY)
     log_weights = np.zeros(DRAWS)
     for index in range(1, genome.num_haplotypes):
         key = jax.random.key(100 * genome.seed + index)
         graphs, log_evidence = thread_haplotypes(
-            key, graphs, genome.chunks, orders[:, index], genome.model
+            key, graphs, genome.chunks, orders[:, index], genome.model, layout
         )
         log_weights += log_evidence
     return graphs, log_weights

@@ -1,0 +1,1 @@
+"""A second, simpler law with exact evidence: every haplotype copies others."""

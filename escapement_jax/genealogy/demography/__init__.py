@@ -1,0 +1,1 @@
+"""Population size through time, from pairs of haplotypes or from graphs."""

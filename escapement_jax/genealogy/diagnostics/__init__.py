@@ -1,0 +1,1 @@
+"""How far draws can be trusted: weights, chains, predictive checks, calibration."""

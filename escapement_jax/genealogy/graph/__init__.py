@@ -1,0 +1,1 @@
+"""Graphs along the genome: in chunks while they are sampled, as draws after."""

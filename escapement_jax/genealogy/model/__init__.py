@@ -1,0 +1,1 @@
+"""The law of a discretised SMC' with mutation: trees, records, site likelihoods."""

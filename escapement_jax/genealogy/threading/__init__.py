@@ -1,0 +1,1 @@
+"""Threading lineages onto graphs: messages, paths, windows, the first pass and Gibbs sweeps."""

@@ -1,0 +1,224 @@
+"""Host-side driver of threading: all windows and draws at once, chunk after chunk.
+
+Windows and draws are the batch axes. All shapes are fixed by their numbers, the haplotypes, levels,
+bins per chunk and record capacity, so each of the functions below compiles once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from escapement_jax.array_types import PRNGKey
+from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
+from escapement_jax.genealogy.graph.graph_density import refresh_cut_levels
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, no_interruptions, regraft
+from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
+from escapement_jax.genealogy.model.threading_model import ThreadingModel
+from escapement_jax.genealogy.threading.backward_sampling import sample_chunk, sample_last_position
+from escapement_jax.genealogy.threading.forward_filtering import (
+    FilteredChunk,
+    entering_message,
+    filter_chunk,
+)
+from escapement_jax.genealogy.threading.window_layout import WindowLayout
+
+_Pruned = Sequence[PrunedGraph]
+
+
+# The messages keep the bins as their first axis, as the scans make and read them: with the draws in
+# front they would be copied once each way, and they are most of the memory.
+@jax.jit
+def _filter(pruned, chunks, messages, model):
+    num_records = pruned.has_record.sum(-1).max()
+    num_sites = chunks.num_sites.max()
+
+    def one(pruned, chunk, message):
+        filtered, last, log_evidence = filter_chunk(
+            pruned, chunk, message, model, num_records, num_sites
+        )
+        bulk = (filtered.messages, filtered.masses)
+        return bulk, (filtered.own, filtered.trunk), last, log_evidence
+
+    over_draws = jax.vmap(one, in_axes=(0, None, 0), out_axes=((1, 1), 0, 0, 0))
+    return jax.vmap(over_draws, out_axes=((1, 1), 0, 0, 0))(pruned, chunks, messages)
+
+
+@partial(jax.jit, static_argnames="refresh")
+def _extend(keys, bulk, tables, pruned, chunks, last, model, refresh):
+    def grow(key, bulk, tables, pruned, chunk, last):
+        key_path, key_cuts = jax.random.split(key)
+        path = sample_chunk(key_path, FilteredChunk(*bulk, *tables), pruned, chunk, last)
+        grown, overflow = regraft(pruned, path)
+        return key_cuts, grown, (path.entering_branch, path.entering_level), overflow
+
+    over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, None, 0))
+    key_cuts, grown, entering, overflow = jax.vmap(over_draws, in_axes=(0, (1, 1), 0, 0, 0, 0))(
+        keys, bulk, tables, pruned, chunks, last
+    )
+    if refresh:
+        num_records = grown.has_record.sum(-1).max()
+        anew = partial(refresh_cut_levels, model=model, num_records=num_records)
+        grown = jax.vmap(jax.vmap(anew))(key_cuts, grown)
+    return grown, entering, overflow
+
+
+@jax.jit
+def _start(pruned, model):
+    over_draws = jax.vmap(entering_message, in_axes=(0, None))
+    return jax.vmap(over_draws, in_axes=(0, None))(pruned, model)
+
+
+def _followed(openings):
+    """Windows that another follows, and where the lineage is held at their ends."""
+    at = openings.interruptions
+    return at.here[1:, :, 0], (at.left_branch[1:, :, 0], at.left_level[1:, :, 0])
+
+
+@jax.jit
+def _last_positions(keys, messages, pruned, openings):
+    """Positions in the last bins: held where another window follows, else drawn."""
+    drawn = jax.vmap(jax.vmap(sample_last_position))(keys, messages, pruned)
+    follows, held = _followed(openings)
+
+    def hold(position, held):
+        return position.at[:-1].set(jnp.where(follows, held, position[:-1]))
+
+    return jax.tree.map(hold, drawn, held)
+
+
+@jax.jit
+def _log_held(messages, openings):
+    """Log probability of the positions that are held, given all to their left in the window."""
+    follows, (branch, level) = _followed(openings)
+    at = jax.vmap(jax.vmap(lambda message, branch, level: message[branch, level]))
+    held = at(messages[:-1], branch, level)
+    return jnp.where(follows, jnp.log(jnp.where(follows, held, 1.0)), 0.0).sum(0)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """What is to be threaded, one batch of windows x draws per place in a window."""
+
+    pruned: list[PrunedGraph]
+    chunks: list[GenomeChunk]
+
+    @classmethod
+    def of(cls, pruned: _Pruned, chunks: Sequence[GenomeChunk], layout: WindowLayout) -> "_Windows":
+        void = _void(chunks[0])
+        return cls(
+            layout.columns(pruned, _still(pruned[0], 0), _still(pruned[-1], -1)),
+            layout.columns(chunks, void, void),
+        )
+
+    def filter(self, model: ThreadingModel):
+        """Messages and tables of every place, the last message, and the log evidence of draws."""
+        message = _start(self.pruned[0], model)
+        filtered, evidence = [], []
+        for pruned, chunk in zip(self.pruned, self.chunks, strict=True):
+            *kept, message, log_evidence = _filter(pruned, chunk, message, model)
+            filtered.append(kept)
+            evidence.append(log_evidence)
+        held = np.asarray(_log_held(message, self.pruned[0]), dtype=np.float64)
+        total = np.sum(np.asarray(jax.device_get(evidence), dtype=np.float64), (0, 1)) + held
+        return filtered, message, total
+
+
+def thread_evidence(
+    pruned: _Pruned, chunks: Sequence[GenomeChunk], model: ThreadingModel, layout: WindowLayout
+) -> Float[np.ndarray, " draws"]:
+    """Log evidence of what is inside the windows, given where lineages are held at their edges.
+
+    Args:
+        pruned: one batch of pruned graphs per chunk, of the same capacity.
+        chunks: the genome.
+        model: the law.
+        layout: the windows; at the edges between two of them lineages are held, or both are free.
+    """
+    return _Windows.of(pruned, chunks, layout).filter(model)[2]
+
+
+def thread_pruned(
+    key: PRNGKey,
+    pruned: _Pruned,
+    chunks: Sequence[GenomeChunk],
+    model: ThreadingModel,
+    layout: WindowLayout,
+    *,
+    refresh: bool = True,
+) -> tuple[list[RecombinationGraph] | None, Float[np.ndarray, " draws"]]:
+    """Draw the paths of pruned lineages through all windows.
+
+    Args:
+        key: random key.
+        pruned: one batch of pruned graphs per chunk, of the same capacity.
+        chunks: the genome.
+        model: the law.
+        layout: the windows; at the edges between two of them lineages are held, or both are free.
+        refresh: whether to draw the cut levels of the grown graphs anew, those of the other
+            lineages' records included.
+
+    Returns:
+        The grown graphs, None if the capacity of a chunk is too small for its records; and the log
+        evidence of every draw, as of `thread_evidence`.
+
+    Raises:
+        ValueError: an evidence is not finite.
+    """
+    key_last, key_chunks = jax.random.split(key)
+    windows = _Windows.of(pruned, chunks, layout)
+    filtered, message, log_evidence = windows.filter(model)
+    shape = windows.pruned[0].haplotype.shape
+    keys = jax.random.split(key_last, shape)
+    last = _last_positions(keys, message, windows.pruned[-1], windows.pruned[0])
+    grown: list[RecombinationGraph] = []
+    overflow = []
+    for place in reversed(range(layout.size)):
+        keys = jax.random.split(jax.random.fold_in(key_chunks, place), shape)
+        at = (windows.pruned[place], windows.chunks[place])
+        graph, last, full = _extend(keys, *filtered.pop(), *at, last, model, refresh)
+        grown.append(graph)
+        overflow.append(full)
+    # First: paths drawn from messages that are not numbers overflow any capacity.
+    _require_finite(log_evidence, np.asarray(pruned[0].haplotype))
+    if np.any(jax.device_get(overflow)):
+        return None, log_evidence
+    return layout.chunks(grown[::-1]), log_evidence
+
+
+@jax.jit
+def _void(chunk: GenomeChunk) -> GenomeChunk:
+    """A chunk in which nothing can happen."""
+    return jax.tree.map(lambda leaf: leaf * 0, chunk)
+
+
+@partial(jax.jit, static_argnames="segment")
+def _still(pruned: PrunedGraph, segment: int) -> PrunedGraph:
+    """A batch of graphs that stay as others are in their first (0) or last (-1) segment."""
+
+    def throughout(trees):
+        return jnp.broadcast_to(trees[:, segment, None], trees.shape)
+
+    return replace(
+        pruned,
+        forests=throughout(pruned.forests),
+        clades=throughout(pruned.clades),
+        moved=jnp.full_like(pruned.moved, -1),
+        cut_level=jnp.zeros_like(pruned.cut_level),
+        interruptions=no_interruptions(pruned.interruptions),
+    )
+
+
+def _require_finite(log_evidence: Float[np.ndarray, " draws"], haplotypes: np.ndarray) -> None:
+    broken = np.flatnonzero(~np.isfinite(log_evidence))
+    if broken.size:
+        draw = broken[0]
+        raise ValueError(
+            f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
+            f"{log_evidence[draw]}; the data are impossible under the model: check the rates and "
+            "maps"
+        )

@@ -1,0 +1,1 @@
+"""Draws as tskit tree sequences: nodes, edges, mutations."""

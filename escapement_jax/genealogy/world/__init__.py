@@ -1,0 +1,1 @@
+"""Parameters of the world that are learned along the sweeps."""
