@@ -1,12 +1,10 @@
 """The figures of the README are those of the committed result files."""
 
-from pathlib import Path
+import pytest
 
-from benchmarks.readme_figures import BEGIN, END, figures
-
-README = Path(__file__).parent.parent / "README.md"
+from benchmarks.readme_figures import README, TABLES, figures, split
 
 
-def test_the_readme_shows_the_committed_figures():
-    shown = README.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    assert shown == "\n" + figures()
+@pytest.mark.parametrize("package", TABLES)
+def test_the_readme_shows_the_committed_figures(package):
+    assert split(README.read_text(encoding="utf-8"), package)[1] == figures(package)
