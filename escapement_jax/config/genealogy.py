@@ -52,8 +52,9 @@ class InferConfig(Configuration):
     windows: int = 1
     """About how many windows of the genome are worked on side by side, in the pass and in sweeps:
     more keep an accelerator busy, fewer mix faster."""
-    start_recombination: float = 0.1
-    """Factor on recombination in the pass that starts the chains."""
+    start_recombination: float | None = None
+    """Factor on recombination in the pass that starts the chains; default: a tenth, or more where
+    recombination is more frequent than mutation."""
     time_levels: int = 24
     """Number of time levels on which lineages coalesce."""
     bin_width: int = 100

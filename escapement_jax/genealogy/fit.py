@@ -74,7 +74,7 @@ class _Run:
         config, problem = self.config, self.problem
         key_orders, key_threads = jax.random.split(key)
         orders = random_orders(key_orders, config.num_chains, problem.num_haplotypes)
-        rarer = config.start_recombination if config.sweeps else 1.0
+        rarer = start_recombination(problem, config) if config.sweeps else 1.0
         factor = jnp.asarray(rarer, dtype=float)
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
         self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
@@ -143,6 +143,24 @@ def infer(
     draws, trace = _sample(key_draws, run, progress)
     times_seed = int(jax.random.bits(key_times, dtype=jnp.uint32))
     return _posterior(run, draws, genotypes, pairs, times_seed, trace)
+
+
+def start_recombination(problem: ThreadingProblem, config: InferConfig) -> float:
+    """Factor on recombination in the pass that starts the chains: told, or `rho / (8 mu)`.
+
+    `rho` and `mu` are the rates summed over the genome; the result is held between 0.1 and 1. The
+    more recombinations there are per mutation, the fewer of them data can tell from spurious ones,
+    and the more sweeps would have to add.
+
+    Args:
+        problem: genome and law.
+        config: settings.
+    """
+    if config.start_recombination is not None:
+        return config.start_recombination
+    recombination = sum(float(chunk.recombination.sum()) for chunk in problem.chunks)
+    mutation = problem.bins.invariant_mutation.sum() + problem.bins.site_mutation.sum()
+    return float(np.clip(recombination / (8 * mutation), 0.1, 1.0))
 
 
 def _sample(key: PRNGKey, run: _Run, progress: bool) -> tuple[tuple[GraphDraw, ...], Trace]:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from escapement_jax.config.genealogy import InferConfig
-from escapement_jax.genealogy.fit import infer
+from escapement_jax.genealogy.fit import infer, start_recombination
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.genome.rate_map import RateMap
 from escapement_jax.genealogy.model.mutation_model import mutation_model
 from escapement_jax.genealogy.model.pruning import site_log_likelihood
+from escapement_jax.genealogy.model.threading_problem import threading_problem
 from tests.reference.pruning import level_matrix_log_likelihood, tree_log_likelihood
 
 LENGTH, HAPLOTYPES, SITES, LEVELS = 20_000, 4, 14, 8
@@ -147,6 +148,17 @@ def test_rarer_recombination_at_the_start_leaves_a_bound():
     assert 0 < stderr < 0.1
     assert abs(weights.mean() - 1) < 5 * stderr
     assert started.elbo < exact + 5 * started.elbo_stderr
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.5, 0.1), (2.4, 0.3), (80.0, 1.0)])
+def test_chains_start_with_more_recombination_where_it_is_frequent(ratio, expected):
+    mutation = 1e-8
+    config = replace(CONFIG, mutation_rate=mutation, recombination_rate=ratio * mutation)
+    problem = threading_problem(make_genotypes(2), config)
+    # Recombination is counted between the middles of the first and last bin.
+    assert start_recombination(problem, config) == pytest.approx(expected, rel=0.02)
+    told = replace(config, start_recombination=0.7)
+    assert start_recombination(problem, told) == 0.7
 
 
 def test_what_is_not_told_is_learned_from_pairs():

@@ -184,7 +184,7 @@ def thread_pruned(
         grown.append(graph)
         overflow.append(full)
     # First: paths drawn from messages that are not numbers overflow any capacity.
-    _require_finite(log_evidence, np.asarray(pruned[0].haplotype))
+    _require_finite(log_evidence, np.asarray(pruned[0].haplotype), layout)
     if np.any(jax.device_get(overflow)):
         return None, log_evidence
     return layout.chunks(grown[::-1]), log_evidence
@@ -213,12 +213,17 @@ def _still(pruned: PrunedGraph, segment: int) -> PrunedGraph:
     )
 
 
-def _require_finite(log_evidence: Float[np.ndarray, " draws"], haplotypes: np.ndarray) -> None:
+def _require_finite(
+    log_evidence: Float[np.ndarray, " draws"], haplotypes: np.ndarray, layout: WindowLayout
+) -> None:
     broken = np.flatnonzero(~np.isfinite(log_evidence))
-    if broken.size:
-        draw = broken[0]
-        raise ValueError(
-            f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
-            f"{log_evidence[draw]}; the data are impossible under the model: check the rates and "
-            "maps"
-        )
+    if not broken.size:
+        return
+    draw = broken[0]
+    remedy = "the data are impossible under the model: check the rates and maps"
+    if layout.edges:
+        remedy += ", or no path leads from edge to edge of a window: use fewer windows"
+    raise ValueError(
+        f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
+        f"{log_evidence[draw]}; {remedy}"
+    )
