@@ -1,6 +1,7 @@
 """Genotypes in the codings that a network reads and that a regression needs."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -86,26 +87,47 @@ def encode(
 
 def code_calls(calls: Calls, names: Sequence[str], *, dtype: DTypeLike) -> CodedGenotypes:
     """Code checked calls; `encode` without its checks of the loci."""
+    table = contrast_table(calls)
+    return CodedGenotypes(
+        inputs=jnp.asarray(table.inputs, dtype=dtype),
+        contrasts=jnp.asarray(table.contrasts, dtype=dtype),
+        column_locus=jnp.asarray(table.column_locus, dtype=np.int32),
+        frequencies=jnp.asarray((table.mean + 1) / 2, dtype=dtype),
+        column_kind=table.column_kind,
+        locus_names=tuple(names),
+        ploidy=calls.ploidy,
+    )
+
+
+class ContrastTable(NamedTuple):
+    """Genotypes as a network reads them and as contrasts, in double precision."""
+
+    inputs: np.ndarray
+    contrasts: np.ndarray
+    mean: np.ndarray
+    column_locus: np.ndarray
+    column_kind: tuple[str, ...]
+
+
+def contrast_table(calls: Calls) -> ContrastTable:
+    """Return additive contrasts of all loci, then dominance contrasts of those that have one."""
     unit = 2.0 if calls.ploidy == 1 else 1.0
     inputs = np.where(calls.missing, 0.0, unit * calls.dosage - 1.0)
-    seen = np.sum(~calls.missing, axis=0)
-    mean = np.sum(inputs, axis=0) / seen
-    additive = np.where(calls.missing, 0.0, inputs - mean)
-    columns, loci, kinds = [additive], [np.arange(len(names))], ["A"] * len(names)
+    num_loci = inputs.shape[1]
+    mean = np.sum(inputs, axis=0) / np.sum(~calls.missing, axis=0)
+    columns = [np.where(calls.missing, 0.0, inputs - mean)]
+    loci = np.arange(num_loci)
     if calls.ploidy == 2:
         dominance = dominance_contrast(calls)
         varied = np.flatnonzero(np.ptp(dominance, axis=0) > 0)
         columns.append(dominance[:, varied])
-        loci.append(varied)
-        kinds += ["D"] * varied.size
-    return CodedGenotypes(
-        inputs=jnp.asarray(np.where(calls.missing, mean, inputs), dtype=dtype),
-        contrasts=jnp.asarray(np.concatenate(columns, axis=1), dtype=dtype),
-        column_locus=jnp.asarray(np.concatenate(loci), dtype=np.int32),
-        frequencies=jnp.asarray((mean + 1) / 2, dtype=dtype),
-        column_kind=tuple(kinds),
-        locus_names=tuple(names),
-        ploidy=calls.ploidy,
+        loci = np.concatenate([loci, varied])
+    return ContrastTable(
+        inputs=np.where(calls.missing, mean, inputs),
+        contrasts=np.concatenate(columns, axis=1),
+        mean=mean,
+        column_locus=loci,
+        column_kind=("A",) * num_loci + ("D",) * (loci.size - num_loci),
     )
 
 
