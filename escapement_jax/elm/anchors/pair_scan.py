@@ -156,7 +156,9 @@ def _scan_block(
     """Score one block of pairs and keep the strongest pairs seen so far."""
     left, right = (lax.dynamic_slice_in_dim(table, start, width, 1) for start in starts)
     locus_left, locus_right = (lax.dynamic_slice_in_dim(locus, s, width) for s in starts)
-    ahead = (starts[0] + jnp.arange(width))[:, None] < (starts[1] + jnp.arange(width))[None, :]
+    ahead = (starts[0] + jnp.arange(width, dtype=jnp.int32))[:, None] < (
+        starts[1] + jnp.arange(width, dtype=jnp.int32)
+    )[None, :]
     there = (locus_left[:, None] >= 0) & (locus_right[None, :] >= 0)
     allowed = ahead & there & (locus_left[:, None] != locus_right[None, :])
     found = [
@@ -180,7 +182,8 @@ def _top_of_block(
     keep: int,
 ) -> tuple[Float[Array, " kept"], Int[Array, " kept"]]:
     score = jnp.where(allowed, jnp.abs(weighted.T @ right), -1.0).reshape(-1)
-    return lax.top_k(score, min(keep, score.size))
+    top, place = lax.top_k(score, min(keep, score.size))
+    return top, place
 
 
 def _num_pairs(column_locus: Int[Array, " columns"]) -> int:

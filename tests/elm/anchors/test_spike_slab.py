@@ -10,11 +10,11 @@ NUM_PAIRS = NUM_LOCI * (NUM_LOCI - 1) // 2
 GROUP = jnp.asarray([0] * NUM_LOCI + [1] * NUM_PAIRS, jnp.int32)
 
 
-def fit(moments, **changes):
+def fit(sums, /, **changes):
     arguments = {
-        "gram": moments.gram,
-        "moments": moments.moments,
-        "sum_squares": moments.sum_squares,
+        "gram": sums.gram,
+        "moments": sums.moments,
+        "sum_squares": sums.sum_squares,
         "num_individuals": 400,
         "group": GROUP,
         "num_candidates": (NUM_LOCI, NUM_PAIRS),
