@@ -73,7 +73,7 @@ def figures(
 
 
 def plot_methods(rows: Sequence[MethodRow], trait_names: Sequence[str]) -> Figure:
-    """Draw the test R2 of every method, a row of dots per trait; the first method stands out.
+    """Draw the test R2 of every method, a group of dots per trait.
 
     Args:
         rows: the comparison of methods.
@@ -83,21 +83,20 @@ def plot_methods(rows: Sequence[MethodRow], trait_names: Sequence[str]) -> Figur
     with styled_figure(6, 1.1 + 0.42 * len(shown)) as figure:
         axes = figure.subplots()
         height = np.arange(len(shown))[::-1]
-        for place, row in enumerate(rows):
-            first = place == 0
+        offsets = np.linspace(0.25, -0.25, len(rows)) if len(rows) > 1 else [0.0]
+        for place, (row, offset) in enumerate(zip(rows, offsets, strict=True)):
             axes.scatter(
                 row.test_r2[: len(shown)],
-                height + (0.18 if first else 0.0),
-                s=46 if first else 30,
-                marker="D" if first else "o",
-                color=COLOURS[place % len(COLOURS)] if place < len(COLOURS) else GREY,
-                alpha=0.9,
+                height + offset,
+                s=40 if place == 0 else 24,
+                marker="o" if place else "D",
+                color=COLOURS[place] if place < len(COLOURS) else GREY,
                 linewidths=0,
                 label=row.name,
                 zorder=3,
             )
         axes.set_yticks(height, shown)
-        axes.set_ylim(-0.6, len(shown) - 0.2)
+        axes.set_ylim(-0.5, len(shown) - 0.5)
         axes.set_xlabel("$R^2$ on test individuals")
         axes.set_title("Prediction by method")
         figure.legend(loc="outside right upper")

@@ -94,7 +94,7 @@ def _volcano(effects: Effects) -> Figure:
 
 
 def plot_interval_calibration(effects: Effects, truth: Truth) -> Figure:
-    """Draw how often intervals of every level hold the true effect, with the level's own noise.
+    """Draw how often intervals of every level hold the true effect, and what chance would do.
 
     Args:
         effects: a decomposition with standard errors.
@@ -117,9 +117,8 @@ def plot_interval_calibration(effects: Effects, truth: Truth) -> Figure:
             label = f"{name} ({z.size:,}), 95 %: {np.mean(np.abs(z) <= 1.96):.3f}"
             axes.plot(NOMINAL, covered - NOMINAL, color=colour, label=label)
         spread = 1.96 * np.sqrt(NOMINAL * (1 - NOMINAL) / min(counts))
-        axes.fill_between(
-            NOMINAL, -spread, spread, color=GREY, alpha=0.2, linewidth=0, label="chance (fewest)"
-        )
+        label = f"95 % of chance, {min(counts):,} effects"
+        axes.fill_between(NOMINAL, -spread, spread, color=GREY, alpha=0.2, linewidth=0, label=label)
         axes.axhline(0, color=GREY, linewidth=0.8)
         limit = max(0.05, float(np.abs(axes.get_ylim()).max()))
         axes.set(xlabel="level of the interval", ylabel="coverage minus level", xlim=(0, 1))

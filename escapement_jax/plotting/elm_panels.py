@@ -31,7 +31,7 @@ def trait_panels(
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     width = max(PANEL_INCHES * columns, 4.2)
-    with styled_figure(width, 0.75 + PANEL_INCHES * rows) as figure:
+    with styled_figure(width, 0.6 + 0.97 * PANEL_INCHES * rows) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).reshape(-1)
         panels = list(grid[: len(shown)])
         for axes in grid[len(shown) :]:

@@ -1,8 +1,7 @@
 """Linkage disequilibrium: tags, blocks, and regressions that take it into account."""
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 WINDOW = 200
 
@@ -60,8 +59,8 @@ def linkage_blocks(
 
 
 def block_inverse(
-    covariance: Float[Array, "loci loci"], blocks: Int[np.ndarray, " loci"]
-) -> Float[Array, "loci loci"]:
+    covariance: Float[np.ndarray, "loci loci"], blocks: Int[np.ndarray, " loci"]
+) -> Float[np.ndarray, "loci loci"]:
     """Invert a covariance matrix block by block, taking loci of different blocks as unlinked.
 
     Args:
@@ -71,17 +70,17 @@ def block_inverse(
     Raises:
         ValueError: loci of a block are linearly dependent; prune tags first.
     """
-    inverse = np.zeros(covariance.shape, np.asarray(covariance).dtype)
+    inverse = np.zeros_like(covariance)
     for block in np.unique(blocks):
         loci = np.flatnonzero(blocks == block)
-        part = np.asarray(covariance, dtype=np.float64)[np.ix_(loci, loci)]
+        part = covariance[np.ix_(loci, loci)]
         if np.linalg.eigvalsh(part)[0] < 1e-8 * np.trace(part) / loci.size:
             raise ValueError(
                 f"the {loci.size} loci of linkage block {block} are linearly dependent; prune "
                 "tags first (prune_r2)"
             )
         inverse[np.ix_(loci, loci)] = np.linalg.inv(part)
-    return jnp.asarray(inverse)
+    return inverse
 
 
 def tag_pairs(
