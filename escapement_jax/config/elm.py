@@ -1,6 +1,7 @@
 """Settings of `escapement decompose`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from escapement_jax.config.base import Configuration
@@ -83,6 +84,20 @@ class DecomposeConfig(Configuration):
     max_reported_pairs: int = 200_000
     """Largest number of pairs in the result; of more, those with the smallest p values. All of
     them count as tests."""
+    phenotypes: Path | None = None
+    """Table of phenotypes, a line per individual with its name first, for inputs that hold
+    genotypes only."""
+    drop_unusable_loci: bool = False
+    """Leave out loci that do not vary or that repeat another, rather than refuse them."""
+    prune_r2: float | None = None
+    """Leave out loci that an earlier one nearby tags with a squared correlation above this; also
+    leaves out unusable loci."""
+    heritability: float | None = None
+    """Add environmental noise until traits have this broad-sense heritability, taking what they
+    vary now to be genetic."""
+    fresh_noise: bool = False
+    """Give every replicate environmental noise of its own, as published: the mean over replicates
+    then speaks of as many data sets, not of one. Needs a heritability and method "source"."""
     seed: int = 1
     """Seed of the random numbers; the same seed gives the same result."""
 
@@ -94,9 +109,17 @@ class DecomposeConfig(Configuration):
         at_least(self, 2, "folds")
         fraction(self, 1.0, "test_fraction", "validation_fraction")
         if self.test_fraction == 0 and self.stop_on == "test":
-            raise ValueError("stop_on is 'test', but test_fraction is 0; set aside test individuals")
+            raise ValueError(
+                "stop_on is 'test', but test_fraction is 0; set aside test individuals"
+            )
         if self.validation_fraction == 0 and self.stop_on == "validation":
             raise ValueError("validation_fraction is 0; training needs it to know when to stop")
+        positive(self, "heritability", "prune_r2")
+        for name in ("heritability", "prune_r2"):
+            if (getattr(self, name) or 0) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at most 1")
+        if self.fresh_noise and (self.heritability is None or self.method != "source"):
+            raise ValueError("fresh_noise needs a heritability and method 'source'")
         for name in self.anchors:
             if name not in ANCHORS:
                 raise ValueError(f"anchors has {name!r}; choose among {', '.join(ANCHORS)}")

@@ -85,10 +85,9 @@ def decompose_debiased(
         epistatic.estimate if complete else table.effect,
         pairs,
         coded.column_kind,
+        coded.contrasts,
         covariance,
         jnp.var(jnp.stack([fit.residuals for fit in fits]), axis=(0, 1)),
-        jnp.var(phenotypes, axis=0),
-        coded.num_individuals,
         shrunken=not complete,
     )
     return DebiasedEffects(_additive_table(additive), table, pairs, variance, fits, candidates)

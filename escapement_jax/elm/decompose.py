@@ -13,8 +13,8 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.elm.anchors.comparison import Anchor, r_squared, run_anchors
 from escapement_jax.elm.debiased import DebiasedEffects, all_pairs, count_pairs, decompose_debiased
-from escapement_jax.elm.debiasing.residual_network import member
 from escapement_jax.elm.effects import Effects, EffectTable, NetworkReport, VarianceComponents
+from escapement_jax.elm.fitting.replicates import member
 from escapement_jax.elm.genotypes.coding import CodedGenotypes, encode
 from escapement_jax.elm.network_report import held_out_gain, report_network
 from escapement_jax.elm.phenotypes import Phenotypes, check_phenotypes
@@ -168,9 +168,7 @@ def _effects(
     return eqx.tree_at(lambda effects: effects.test_r2, effects, test_r2)
 
 
-def _report_of_folds(
-    data: _Data, found: DebiasedEffects, *, key: PRNGKey
-) -> NetworkReport:
+def _report_of_folds(data: _Data, found: DebiasedEffects, *, key: PRNGKey) -> NetworkReport:
     """Score regression and networks, averaged over the folds of the first replicate."""
     fit = found.fits[0]
     test = data.coded.rows(data.split.test)
@@ -246,7 +244,8 @@ def _warnings(
     elif network is not None and config.learner == "regression+network":
         no_use = network.gain < 2 * network.gain_stderr
         names = [
-            name for name, none in zip(data.phenotypes.names, np.asarray(no_use), strict=True)
+            name
+            for name, none in zip(data.phenotypes.names, np.asarray(no_use), strict=True)
             if none
         ]
         if names:

@@ -46,7 +46,7 @@ class EffectTable(eqx.Module):
 
 
 class VarianceComponents(eqx.Module):
-    """Variance of each part of the phenotype; the parts add up to the phenotypic variance."""
+    """Variance of each part of the phenotype, and of what no part explains in held-out folds."""
 
     variance: Float[Array, "traits components"]
     stderr: Float[Array, "traits components"]
@@ -57,7 +57,8 @@ class NetworkReport(eqx.Module):
     """What is known of the networks behind a decomposition.
 
     `gain` is the R2 that they add to the regression in held-out folds (NaN without a regression);
-    `sensitivity` and `reconstruction` are of the first network, on the test individuals.
+    `sensitivity`, `jacobians` and `reconstruction` are of the first network, on the test
+    individuals with the coded alleles `inputs`.
     """
 
     test_r2: Float[Array, " traits"]
@@ -68,6 +69,8 @@ class NetworkReport(eqx.Module):
     outputs: Float[Array, "test traits"]
     reconstruction: Float[Array, "test traits"]
     sensitivity: Sensitivities
+    jacobians: Float[Array, "test traits loci"]
+    inputs: Float[Array, "test loci"]
     variance_spectrum: Float[Array, "traits orders_and_higher"]
     num_epochs: Int[Array, " networks"]
 

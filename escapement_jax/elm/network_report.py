@@ -47,7 +47,8 @@ def report_network(
     unit = factor * phenotypes.scale
     network = _in_precision_of(network, genotypes)
     outputs, rebuilt = _both(network, genotypes)
-    moments = sensitivities(jacobians(network, genotypes))
+    slopes = jacobians(network, genotypes)
+    moments = sensitivities(slopes)
     trusted = bool(jnp.any(factor > 0))
     nothing = jnp.full((factor.shape[0], 4), jnp.nan, genotypes.dtype)
     spectrum = (
@@ -67,6 +68,8 @@ def report_network(
         sensitivity=Sensitivities(
             moments.mean * unit[:, None], moments.variance * unit[:, None] ** 2
         ),
+        jacobians=slopes * unit[None, :, None],
+        inputs=genotypes,
         variance_spectrum=spectrum,
         num_epochs=num_epochs,
     )

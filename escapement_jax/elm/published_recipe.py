@@ -14,12 +14,8 @@ from jaxtyping import Array, Float
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
-from escapement_jax.elm.debiasing.residual_network import (
-    apply_network,
-    member,
-    stacked_networks,
-)
-from escapement_jax.elm.fitting.replicates import train_replicates
+from escapement_jax.elm.debiasing.residual_network import apply_network, stacked_networks
+from escapement_jax.elm.fitting.replicates import member, train_replicates
 from escapement_jax.elm.fitting.train import TrainingRun
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.linear_map.jacobian import jacobians
@@ -72,9 +68,7 @@ def decompose_as_published(
             config, coded.num_loci, phenotypes.shape[1], config.replicates, key=start_key
         ),
         coded.inputs.astype(jnp.float32),
-        jnp.broadcast_to(
-            phenotypes.astype(jnp.float32), (config.replicates, *phenotypes.shape)
-        ),
+        jnp.broadcast_to(phenotypes.astype(jnp.float32), (config.replicates, *phenotypes.shape)),
         train_rows,
         validation_rows,
         config.recipe,
@@ -89,9 +83,7 @@ def decompose_as_published(
     return PublishedEffects(additive, interactions, outputs, run)
 
 
-def _steering(
-    split: SampleSplit, config: DecomposeConfig, *, key: PRNGKey
-) -> tuple[Array, Array]:
+def _steering(split: SampleSplit, config: DecomposeConfig, *, key: PRNGKey) -> tuple[Array, Array]:
     """Return training and validation individuals of every replicate."""
     shape = (config.replicates, -1)
     if config.stop_on == "test":

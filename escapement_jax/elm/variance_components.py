@@ -17,34 +17,35 @@ def variance_components(
     epistatic: Float[Array, "traits pairs"],
     pairs: Int[Array, "pairs 2"],
     column_kind: tuple[str, ...],
-    covariance: Float[Array, "columns columns"],
+    contrasts: Float[Array, "individuals columns"],
+    linkage: Float[Array, "columns columns"],
     noise: Float[Array, " traits"],
-    total: Float[Array, " traits"],
-    individuals: int,
     *,
     shrunken: bool,
 ) -> VarianceComponents:
-    """Return the variance of additive, dominance and epistatic parts and of the rest.
+    """Return the variance of additive, dominance and epistatic parts, and what no part explains.
 
-        V_A  = alpha' C alpha - m s^2 / n        V_AA = tr(B C B C) / 2 - m s^2 / n
+        V_A  = alpha' S alpha - m s^2 / n        V_AA = tr(B C B C) / 2 - m s^2 / n
 
     over the `m` effects of a kind: the square of an unbiased estimate is too large by its error
-    variance, which is taken off (a component can come out negative). Without linkage these are
-    `sum V_c alpha_c^2` and `sum V_c V_d b_cd^2`. The pair formula takes products of loci to be
-    as correlated as the loci are, `C (x) C`.
+    variance, which is taken off (a component can come out negative). `S` is the covariance of the
+    contrasts in the sample and `C` that without chance correlations. Without linkage the latter
+    is `sum V_c V_d b_cd^2`; else it takes products of loci to be as correlated as the loci are,
+    `C (x) C`. The residual is the held-out one, `s^2`. In a sample the parts are correlated by
+    chance, so they add up to the phenotypic variance only roughly.
 
     Args:
         additive: additive and dominance effects, unshrunken.
         epistatic: interactions, unshrunken unless `shrunken`.
         pairs: two columns each.
         column_kind: "A" or "D".
-        covariance: of the contrasts.
-        noise: variance of the held-out residuals.
-        total: phenotypic variance.
-        individuals: individuals behind the estimates.
+        contrasts: of the individuals behind the estimates.
+        linkage: `C`, see `linkage_covariance`.
+        noise: `s^2`, variance of the held-out residuals.
         shrunken: whether interactions are posterior means, of which nothing is to be taken off.
     """
     kinds = np.asarray(column_kind)
+    individuals = contrasts.shape[0]
     names, variances, errors = [], [], []
 
     def append(name: str, variance: Float[Array, " traits"], count: int, *, exact: bool) -> None:
@@ -57,23 +58,18 @@ def variance_components(
     for kind, name in MAIN.items():
         chosen = np.flatnonzero(kinds == kind)
         if chosen.size:
-            effects = additive[:, chosen]
-            block = covariance[np.ix_(chosen, chosen)]
-            variance = jnp.sum((effects @ block) * effects, axis=1)
-            append(name, variance, chosen.size, exact=False)
+            part = contrasts[:, chosen] @ additive[:, chosen].T
+            append(name, jnp.var(part, axis=0), chosen.size, exact=False)
     pair_kinds = np.asarray(["".join(sorted(kinds[pair])) for pair in np.asarray(pairs)])
     for kind, name in NAMES.items():
         chosen = np.flatnonzero(pair_kinds == kind)
         if chosen.size:
-            variance = _pair_variance(epistatic[:, chosen], pairs[chosen], covariance)
+            variance = _pair_variance(epistatic[:, chosen], pairs[chosen], linkage)
             append(name, variance, chosen.size, exact=shrunken)
-    variance, error = jnp.stack(variances, axis=1), jnp.stack(errors, axis=1)
-    rest = total - jnp.sum(variance, axis=1)
-    rest_error = jnp.sqrt(jnp.sum(error**2, axis=1))
+    variances.append(noise)
+    errors.append(noise * (2 / individuals) ** 0.5)
     return VarianceComponents(
-        jnp.concatenate([variance, rest[:, None]], axis=1),
-        jnp.concatenate([error, rest_error[:, None]], axis=1),
-        (*names, "residual"),
+        jnp.stack(variances, axis=1), jnp.stack(errors, axis=1), (*names, "residual")
     )
 
 

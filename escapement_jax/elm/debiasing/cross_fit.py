@@ -118,8 +118,7 @@ def _regressions(
         parts = [joint_sums(coded.contrasts[fold], phenotypes[fold], pairs) for fold in folds]
         total = added(parts)
         return [
-            fit_sparse_regression(total.without(part), pairs, num_candidate_pairs)
-            for part in parts
+            fit_sparse_regression(total.without(part), pairs, num_candidate_pairs) for part in parts
         ]
     models = []
     for fold in folds:
@@ -127,9 +126,7 @@ def _regressions(
         contrasts, targets = coded.contrasts[rows], phenotypes[rows]
         chosen = pairs
         if chosen is None:
-            chosen = screened_pairs(
-                contrasts, targets, coded.column_locus, config.max_joint_pairs
-            )
+            chosen = screened_pairs(contrasts, targets, coded.column_locus, config.max_joint_pairs)
         if config.learner == "network":
             models.append(empty_model(coded.num_columns, chosen, targets))
         else:

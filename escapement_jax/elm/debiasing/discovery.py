@@ -17,9 +17,7 @@ def two_sided_p_values(
     return 2 * jax.scipy.stats.norm.sf(jnp.abs(estimate / stderr))
 
 
-def benjamini_hochberg(
-    p_values: Float[Array, " tests"], num_tests: int
-) -> Float[Array, " tests"]:
+def benjamini_hochberg(p_values: Float[Array, " tests"], num_tests: int) -> Float[Array, " tests"]:
     """Return q values: the least false-discovery rate at which each test is a discovery.
 
         q_(i) = min_{k >= i} p_(k) num_tests / k

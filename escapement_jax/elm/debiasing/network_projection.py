@@ -1,7 +1,6 @@
 """The additive and pairwise part of a network, added to the regression that it corrects."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 

@@ -3,14 +3,15 @@
 A predictor `f` is trained without the held-out individuals, and `beta(f)` is its coefficient on a
 feature `phi`. For any score `s` that is orthogonal to the other features
 
-    beta_hat = beta(f) + E_n[s (y - f)] / E_n[s phi],    se^2 = Var(y - f) E_n[s^2] / (n E_n[s phi]^2)
+    beta_hat = beta(f) + E_n[s (y - f)] / E_n[s phi]
+    se^2 = Var(y - f) E_n[s^2] / (n E_n[s phi]^2)
 
 is unbiased whatever `f` is: what `f` got wrong is found again in the residual. A better `f` leaves
 less residual, hence a smaller standard error (one-step estimation; Chernozhukov et al. 2018,
 "Double/debiased machine learning"; Angelopoulos et al. 2023, "Prediction-powered inference").
 
-The score of a contrast is its dual `d = z C^-1`, `C` the covariance of the contrasts; that of a pair
-is `d_c d_d`, since products of loci have covariance `C (x) C` if loci far apart are independent.
+The score of a contrast is its dual `d = z C^-1`, `C` the covariance of the contrasts; that of a
+pair is `d_c d_d`: products of loci have covariance `C (x) C` if loci far apart are independent.
 Without linkage this is the marginal moment of the pair.
 """
 
@@ -18,7 +19,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
-
 
 PAIRS_AT_ONCE = 64
 """Measured: with 1024 the intermediate arrays leave the cache, at five times the cost."""

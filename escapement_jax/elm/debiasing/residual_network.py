@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
-from escapement_jax.elm.fitting.replicates import train_replicates
+from escapement_jax.elm.fitting.replicates import member, train_replicates
 from escapement_jax.elm.networks.base import AbstractNetwork
 from escapement_jax.elm.networks.build import build_network
 
@@ -32,11 +32,6 @@ class ResidualNetworks(eqx.Module):
         """Return the output of one fold's network, scaled, in the dtype of the factors."""
         output = apply_network(member(self.networks, fold), genotypes)
         return output * self.factor[fold][None]
-
-
-def member(networks: AbstractNetwork, place: int) -> AbstractNetwork:
-    """Return one of several stacked networks."""
-    return jax.tree.map(lambda leaf: leaf[place] if eqx.is_array(leaf) else leaf, networks)
 
 
 @eqx.filter_jit

@@ -48,9 +48,7 @@ def adaptive_shrinkage(
     pseudo = jnp.zeros_like(prior_variance).at[0].set(null_count)
     start = jnp.full_like(prior_variance, 0.1 / SCALES).at[0].set(0.9)
 
-    def improve(
-        _: Array, weights: Float[Array, " scales"]
-    ) -> Float[Array, " scales"]:
+    def improve(_: Array, weights: Float[Array, " scales"]) -> Float[Array, " scales"]:
         counts = jnp.sum(_responsibilities(density, weights), axis=0) + pseudo
         return counts / jnp.sum(counts)
 

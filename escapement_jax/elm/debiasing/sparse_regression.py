@@ -75,9 +75,7 @@ def fit_sparse_regression(
     """
     data = sums.centred()
     columns = data.feature_mean.shape[0] - pairs.shape[0]
-    group = jnp.concatenate(
-        [jnp.zeros(columns, jnp.int32), jnp.ones(pairs.shape[0], jnp.int32)]
-    )
+    group = jnp.concatenate([jnp.zeros(columns, jnp.int32), jnp.ones(pairs.shape[0], jnp.int32)])
     posterior = spike_and_slab(
         data.gram,
         data.moments,

@@ -49,18 +49,24 @@ def train_replicates(
         validation_rows: Int[Array, " validation"],
         key: PRNGKey,
     ) -> TrainingRun:
-        return train(
-            network, genotypes, phenotypes, train_rows, validation_rows, recipe, key=key
-        )
+        return train(network, genotypes, phenotypes, train_rows, validation_rows, recipe, key=key)
 
     if side_by_side:
         return eqx.filter_vmap(one)(networks, phenotypes, train_index, validation_index, keys)
-    arrays, rest = eqx.partition(networks, eqx.is_array)
     runs = []
     with progress_bar(keys.shape[0], "networks", enabled=progress) as bar:
         for place in range(keys.shape[0]):
-            network = eqx.combine(jax.tree.map(lambda array: array[place], arrays), rest)
             rows = (train_index[place], validation_index[place])
-            runs.append(one(network, phenotypes[place], *rows, keys[place]))
+            runs.append(one(member(networks, place), phenotypes[place], *rows, keys[place]))
             bar.update(1)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+
+
+def member(networks: AbstractNetwork, place: int) -> AbstractNetwork:
+    """Return one of several stacked networks.
+
+    Args:
+        networks: networks whose arrays have a leading axis.
+        place: which one.
+    """
+    return jax.tree.map(lambda leaf: leaf[place] if eqx.is_array(leaf) else leaf, networks)

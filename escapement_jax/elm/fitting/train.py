@@ -74,9 +74,7 @@ def train(
         key: random key of the batches; an epoch leaves out what does not fill a batch.
     """
     arrays, rest = eqx.partition(network, eqx.is_inexact_array)
-    direction = optax.chain(
-        optax.scale_by_adam(), optax.add_decayed_weights(recipe.weight_decay)
-    )
+    direction = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(recipe.weight_decay))
 
     def loss_of(arrays: AbstractNetwork, rows: Int[Array, " rows"]) -> Float[Array, ""]:
         whole = eqx.combine(arrays, rest)

@@ -18,9 +18,7 @@ class LinearMap(eqx.Module):
     offset: Float[Array, "*individuals traits"]
 
 
-def equivalent_linear_map(
-    network: AbstractNetwork, genotype: Float[Array, " inputs"]
-) -> LinearMap:
+def equivalent_linear_map(network: AbstractNetwork, genotype: Float[Array, " inputs"]) -> LinearMap:
     """Return the linear map that equals the network at one genotype.
 
     The gates are detached, so `f(x) = J x + offset` holds for smooth networks too (Golden 2025);

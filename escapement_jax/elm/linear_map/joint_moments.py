@@ -90,9 +90,7 @@ def joint_sums(
         jnp.zeros(size, contrasts.dtype),
     )
 
-    def add(
-        sums: tuple[Array, ...], rows: tuple[Array, Array]
-    ) -> tuple[tuple[Array, ...], None]:
+    def add(sums: tuple[Array, ...], rows: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
         # Padded rows have contrasts of zero, hence features of zero.
         features = pair_features(rows[0], pairs)
         added = (features.T @ features, features.T @ rows[1], jnp.sum(features, axis=0))

@@ -1,6 +1,5 @@
 """A monotone link on an additive score: epistasis that is only a matter of scale."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 

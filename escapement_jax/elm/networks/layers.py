@@ -23,6 +23,7 @@ class Linear(eqx.Module):
         self.weight = jax.random.uniform(key, shape, jnp.float32, minval=-bound, maxval=bound)
 
     def __call__(self, hidden: Float[Array, "*rows inputs"]) -> Float[Array, "*rows outputs"]:
+        """Return `h W`."""
         return hidden @ self.weight
 
 
@@ -56,6 +57,7 @@ class RootMeanSquareNorm(eqx.Module):
     def __call__(
         self, hidden: Float[Array, " units"], *, detach: bool = False
     ) -> Float[Array, " units"]:
+        """Return the normalised vector, its norm held if `detach`."""
         inverse = jax.lax.rsqrt(jnp.mean(hidden**2) + NORM_FLOOR)
         return self.scale * held(inverse, detach) * hidden
 
@@ -74,6 +76,7 @@ class GatedLinear(eqx.Module):
     def __call__(
         self, hidden: Float[Array, " inputs"], *, detach: bool = False
     ) -> Float[Array, " outputs"]:
+        """Return the gated values, the gate held if `detach`."""
         return held(jax.nn.silu(self.gate(hidden)), detach) * self.value(hidden)
 
 
@@ -93,6 +96,7 @@ class SoftmaxAttention(eqx.Module):
     def __call__(
         self, tokens: Float[Array, "tokens units"], *, detach: bool = False
     ) -> Float[Array, "tokens units"]:
+        """Return the mixed tokens, the attention held if `detach`."""
         scores = self.query(tokens) @ self.key(tokens).T
         attention = jax.nn.softmax(scores * tokens.shape[1] ** -0.5, axis=-1)
         return held(attention, detach) @ self.value(tokens)
