@@ -68,7 +68,7 @@ def figures(
     yield "sensitivity_variance", plot_sensitivity_variance(effects, network, truth)
     if np.isfinite(np.asarray(network.variance_spectrum)).any():
         yield "variance_spectrum", plot_variance_spectrum(effects, network)
-    if hasattr(network, "jacobians") and "D" not in effects.column_kind:
+    if "D" not in effects.column_kind:
         yield "genotype_clusters", plot_genotype_clusters(effects, network, truth)
 
 
