@@ -78,7 +78,7 @@ def compare_methods(
         true_pairs,
         cpu_seconds,
     )
-    return (first, *(_anchor_row(anchor, truth, true_pairs) for anchor in effects.anchors))
+    return (first, *(anchor_row(anchor, truth, true_pairs) for anchor in effects.anchors))
 
 
 def agreement(
@@ -100,9 +100,16 @@ def agreement(
     return slope, r2, slope**2 * total / varied if varied > 0 else 0.0
 
 
-def _anchor_row(
+def anchor_row(
     anchor: Anchor, truth: Truth | None, true_pairs: Float[np.ndarray, "traits pairs"] | None
 ) -> MethodRow:
+    """Return the row of one classical method.
+
+    Args:
+        anchor: its result.
+        truth: the effects behind simulated phenotypes.
+        true_pairs: the true effects of the pairs that the anchor speaks of.
+    """
     found = None if anchor.discoveries is None else np.asarray(anchor.discoveries)
     if anchor.triples is not None and truth is not None:
         true_pairs = _true_triples(np.asarray(anchor.triples.triples), truth)
