@@ -23,11 +23,12 @@ def plot_additive_effects(effects: Effects, truth: Truth | None = None) -> Figur
     table = effects.additive
     estimate, error = np.asarray(table.unshrunken), np.asarray(table.stderr)
     x_label = "true additive effect" if truth is not None else "locus"
+    known = ", 95 % interval" if np.isfinite(error).all() else ""
     with trait_panels(
         effects.trait_names,
         "Additive effects (average effects of substitution)",
         x=x_label,
-        y="estimated effect, 95 % interval",
+        y=f"estimated effect{known}",
         square=truth is not None,
     ) as (figure, panels):
         for trait, axes in enumerate(panels):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from escapement_jax.elm.anchors.lasso import lasso
@@ -220,7 +221,7 @@ def _spike_slab(split: _Split, moments: RegressionMoments | None) -> Anchor:
 
 def _triple_scan(split: _Split, _: RegressionMoments | None) -> Anchor:
     moments, fit = _additive_fit(split)
-    scan = triple_scan(split.train, _residuals(split, moments, fit), split.column_locus)
+    scan = triple_scan(split.train, _residuals(split, moments, fit), np.asarray(split.column_locus))
     shrunken = jax.vmap(lambda effect, stderr: adaptive_shrinkage(effect, stderr).effect)(
         scan.effect, scan.stderr
     )

@@ -46,21 +46,22 @@ def lasso(
 
     Source: Tibshirani (1996); Beck & Teboulle (2009), FISTA; O'Donoghue & Candes (2015), restarts.
     """
-    if moments is None:
-        moments = regression_moments(contrasts, phenotypes, pairs)
-    penalties = _penalty_path(moments)
+    total: RegressionMoments = (
+        regression_moments(contrasts, phenotypes, pairs) if moments is None else moments
+    )
+    penalties = _penalty_path(total)
     error = jnp.zeros_like(penalties)
     for fold in range(num_folds):
         part = regression_moments(contrasts[fold::num_folds], phenotypes[fold::num_folds], pairs)
-        rest = without(moments, part)
+        rest = without(total, part)
         error = error + _squared_error(part, rest, lasso_path(rest, penalties))
     best = jnp.argmin(error, axis=0)
     chosen = jnp.take_along_axis(penalties, best[None, :], axis=0)
     return Lasso(
-        coefficient=lasso_path(moments, chosen)[:, 0],
+        coefficient=lasso_path(total, chosen)[:, 0],
         penalty=chosen[0],
         penalties=penalties,
-        held_out_error=error / moments.num_individuals,
+        held_out_error=error / total.num_individuals,
     )
 
 

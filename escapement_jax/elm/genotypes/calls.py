@@ -111,7 +111,7 @@ def check_loci(calls: Calls, names: Sequence[str]) -> None:
 
 def named(loci: np.ndarray, names: Sequence[str]) -> str:
     """Return "3 loci (a, b, c) have", with at most five names."""
-    shown = ", ".join(names[locus] for locus in loci[:NUM_NAMED])
+    shown = ", ".join(names[int(locus)] for locus in loci[:NUM_NAMED])
     more = ", ..." if loci.size > NUM_NAMED else ""
     noun = "locus" if loci.size == 1 else "loci"
     return f"{loci.size} {noun} ({shown}{more}) {'has' if loci.size == 1 else 'have'}"

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from escapement_jax.elm.genotypes.calls import Calls, check_loci, recognise
 

@@ -76,8 +76,9 @@ class Study:
         ValueError: genotypes, phenotypes and names do not match in number.
     """
 
-    genotypes: Float[np.ndarray, "individuals loci"]
-    phenotypes: Float[np.ndarray, "individuals traits"]
+    # The dimensions are named apart: `__post_init__` compares them, with a better message.
+    genotypes: Float[np.ndarray, "genotyped loci"]
+    phenotypes: Float[np.ndarray, "phenotyped traits"]
     individual_names: tuple[str, ...]
     locus_names: tuple[str, ...]
     trait_names: tuple[str, ...]
