@@ -100,7 +100,8 @@ def _published(
     network = report_network(
         member(found.run.network, 0),
         jnp.ones_like(data.phenotypes.scale),
-        data.coded.inputs[test],
+        data.coded.rows(test),
+        all_pairs(data.coded),
         found.outputs,
         values[test],
         data.phenotypes,
@@ -179,7 +180,8 @@ def _report_of_folds(data: _Data, found: DebiasedEffects, *, key: PRNGKey) -> Ne
     report = report_network(
         member(fit.networks.networks, 0),
         fit.networks.factor[0],
-        test.inputs,
+        test,
+        found.pairs,
         predicted,
         data.phenotypes.values[data.split.test],
         data.phenotypes,

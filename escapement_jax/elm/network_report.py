@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.elm.anchors.comparison import r_squared
 from escapement_jax.elm.effects import NetworkReport
+from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.linear_map.jacobian import (
     equivalent_linear_map,
     jacobians,
@@ -18,13 +19,14 @@ from escapement_jax.elm.linear_map.variance_spectrum import variance_spectrum
 from escapement_jax.elm.networks.base import AbstractNetwork
 from escapement_jax.elm.phenotypes import Phenotypes
 
-SPECTRUM_INDIVIDUALS = 4000
+MOST_SPECTRUM_PAIRS = 4096
 
 
 def report_network(
     network: AbstractNetwork,
     factor: Float[Array, " traits"],
-    genotypes: Float[Array, "test loci"],
+    test: CodedGenotypes,
+    pairs: Int[Array, "pairs 2"],
     predicted: Float[Array, "test traits"],
     observed: Float[Array, "test traits"],
     phenotypes: Phenotypes,
@@ -37,7 +39,8 @@ def report_network(
     Args:
         network: one of the networks.
         factor: what its outputs are multiplied with, 1 for standardised traits.
-        genotypes: coded alleles of the test individuals.
+        test: genotypes of the test individuals.
+        pairs: all pairs of contrasts.
         predicted: standardised prediction of all networks (and regressions) for them.
         observed: their standardised traits.
         phenotypes: how traits were standardised.
@@ -45,17 +48,16 @@ def report_network(
         key: random key of the variance spectrum.
     """
     unit = factor * phenotypes.scale
+    genotypes = test.inputs
     network = _in_precision_of(network, genotypes)
     outputs, rebuilt = _both(network, genotypes)
     slopes = jacobians(network, genotypes)
     moments = sensitivities(slopes)
-    trusted = bool(jnp.any(factor > 0))
-    nothing = jnp.full((factor.shape[0], 4), jnp.nan, genotypes.dtype)
-    spectrum = (
-        variance_spectrum(network, genotypes, num_individuals=SPECTRUM_INDIVIDUALS, key=key)
-        if trusted
-        else nothing
-    )
+    spectrum = jnp.full((factor.shape[0], 4), jnp.nan, genotypes.dtype)
+    if bool(jnp.any(factor > 0)) and pairs.shape[0] <= MOST_SPECTRUM_PAIRS:
+        spectrum = variance_spectrum(
+            network, genotypes, test.contrasts, test.column_locus, pairs, key=key
+        )
     unknown = jnp.full_like(factor, jnp.nan)
     return NetworkReport(
         test_r2=r_squared(observed, predicted),

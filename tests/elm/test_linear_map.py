@@ -146,11 +146,13 @@ def test_the_spectrum_tells_orders_apart():
 
     def function(x):
         pair, triple = x[1] * x[2], x[3] * x[4] * x[5]
-        return jnp.stack([x[0] + jnp.sqrt(2.0) * pair + triple, x[0]])
+        return jnp.stack([x[0] + jnp.sqrt(2.0) * pair + triple, x[0], jnp.prod(x)])
 
+    x = every_genotype()
     shares = variance_spectrum(
-        function, every_genotype(), num_individuals=4000, key=jax.random.key(0)
+        function, x, x, jnp.arange(LOCI), jnp.asarray(PAIRS), key=jax.random.key(0)
     )
     np.testing.assert_allclose(shares[0], [0.25, 0.5, 0.25, 0.0], atol=0.05)
     np.testing.assert_allclose(shares[1], [1.0, 0.0, 0.0, 0.0], atol=0.05)
+    np.testing.assert_allclose(shares[2], [0.0, 0.0, 0.0, 1.0], atol=0.05)
     np.testing.assert_allclose(jnp.sum(shares, axis=1), 1.0, atol=1e-12)

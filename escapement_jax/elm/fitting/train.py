@@ -83,7 +83,9 @@ def train(
     def step(carry: tuple, rows: Int[Array, " batch"]) -> tuple[tuple, Float[Array, ""]]:
         arrays, moments, rate = carry
         loss, gradient = jax.value_and_grad(loss_of)(arrays, rows)
-        updates, moments = direction.update(gradient, moments, arrays)
+        # optax counts steps in int32 and raises a float to that power.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, moments = direction.update(gradient, moments, arrays)
         arrays = jax.tree.map(lambda weight, update: weight - rate * update, arrays, updates)
         return (arrays, moments, rate), loss
 

@@ -1,94 +1,77 @@
-"""How much of a function's variance is additive, pairwise, or of higher order."""
+"""How much of a function's variance is of one locus, of pairs, or of higher order."""
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
-from scipy.optimize import nnls
+from jaxtyping import Array, Float, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.elm.linear_map.finite_differences import GenotypeFunction
-from escapement_jax.elm.linear_map.projection import independent_loci
+from escapement_jax.elm.linear_map.joint_moments import pairwise_sum
+from escapement_jax.elm.linear_map.projection import independent_loci, project
 
-LARGEST_ORDER = 8
-
-
-def noise_stability(
-    function: GenotypeFunction,
-    genotypes: Float[Array, "individuals loci"],
-    kept: Float[Array, " levels"],
-    *,
-    num_individuals: int,
-    key: PRNGKey,
-) -> Float[Array, "levels traits"]:
-    """Return `Cov(f(x), f(x'))`, where `x'` keeps each locus of `x` with probability `rho`.
-
-    Loci that are not kept are drawn anew. With independent loci and `W_k` the variance of order
-    `k`, this is `sum_k rho^k W_k` (O'Donnell 2014, Analysis of Boolean Functions, ch. 2).
-
-    Args:
-        function: phenotypes of one genotype.
-        genotypes: a population, whose allele frequencies are used.
-        kept: probabilities `rho`.
-        num_individuals: individuals drawn.
-        key: random key.
-    """
-    first_key, second_key, keep_key = jax.random.split(key, 3)
-    loci = jnp.arange(genotypes.shape[1])
-    draw = [
-        genotypes[independent_loci(*genotypes.shape, num_individuals, key=key), loci[None]]
-        for key in (first_key, second_key)
-    ]
-    # The same uniforms at every level make the curve smooth in rho.
-    uniforms = jax.random.uniform(keep_key, draw[0].shape, genotypes.dtype)
-    value = _centred(function, draw[0])
-
-    def at(rho: Float[Array, ""]) -> Float[Array, " traits"]:
-        noisy = jnp.where(uniforms < rho, draw[0], draw[1])
-        return jnp.mean(value * _centred(function, noisy), axis=0)
-
-    return jax.lax.map(at, kept)
+DRAWN_PER_FEATURE = 8
+FEWEST_DRAWN = 4000
+KEPT = 0.6
+"""Loci kept between two noisy copies; orders three and four then weigh .216 and .130."""
 
 
 def variance_spectrum(
     function: GenotypeFunction,
-    genotypes: Float[Array, "individuals loci"],
+    inputs: Float[Array, "individuals loci"],
+    contrasts: Float[Array, "individuals columns"],
+    column_locus: Int[Array, " columns"],
+    pairs: Int[Array, "pairs 2"],
     *,
-    orders: int = 3,
-    num_individuals: int = 20_000,
     key: PRNGKey,
-) -> Float[Array, "traits orders_and_higher"]:
-    """Return the share of variance of orders 1, 2, ... `orders`, and of all higher ones.
+) -> Float[Array, "traits orders=4"]:
+    """Return the shares of variance of orders 1, 2, 3 and higher, over independent loci.
 
-    The noise-stability curve is fitted by non-negative least squares in `W_1 .. W_8`.
+    Orders one and two are those of the projection on contrasts and pairs of them. What remains,
+    `r`, has orders three and up, told apart by its noise stability: if `x'` keeps each locus of
+    `x` with probability `rho` and draws the others anew, `Cov(r(x), r(x')) = sum_k rho^k W_k`
+    (O'Donnell 2014, Analysis of Boolean Functions, ch. 2). All higher orders count as order four.
 
     Args:
         function: phenotypes of one genotype.
-        genotypes: a population, whose allele frequencies are used.
-        orders: orders told apart, at most seven.
-        num_individuals: individuals drawn; shares have an error of about one over its root.
+        inputs: a population of genotypes, whose allele frequencies are used.
+        contrasts: their statistical contrasts.
+        column_locus: locus of each contrast.
+        pairs: all pairs of contrasts.
         key: random key.
     """
-    highest = min(LARGEST_ORDER, genotypes.shape[1])
-    kept = np.linspace(0.1, 1.0, 2 * highest)
-    curve = noise_stability(
-        function,
-        genotypes,
-        jnp.asarray(kept, genotypes.dtype),
-        num_individuals=num_individuals,
-        key=key,
-    )
-    powers = kept[:, None] ** np.arange(1, highest + 1)
-    weights = np.stack([nnls(powers, np.asarray(trait, float))[0] for trait in curve.T])
-    spectrum = np.zeros((weights.shape[0], orders + 1))
-    spectrum[:, : min(orders, highest)] = weights[:, :orders]
-    spectrum[:, orders] = weights[:, orders:].sum(axis=1)
-    total = spectrum.sum(axis=1, keepdims=True)
-    return jnp.asarray(spectrum / np.where(total > 0, total, 1.0), genotypes.dtype)
+    first_key, second_key, keep_key = jax.random.split(key, 3)
+    features = contrasts.shape[1] + pairs.shape[0]
+    drawn = max(DRAWN_PER_FEATURE * features, FEWEST_DRAWN)
+    who = independent_loci(*inputs.shape, drawn, key=first_key)
+    others = independent_loci(*inputs.shape, drawn, key=second_key)
+    keep = jax.random.bernoulli(keep_key, KEPT, who.shape)
+
+    def values(
+        who: Int[Array, "drawn loci"],
+    ) -> tuple[Float[Array, "drawn traits"], Float[Array, "drawn columns"]]:
+        x = inputs[who, jnp.arange(inputs.shape[1])[None]]
+        z = contrasts[who[:, column_locus], jnp.arange(contrasts.shape[1])[None]]
+        return _centred(jax.lax.map(function, x, batch_size=2048)), z
+
+    output, z = values(who)
+    fit = project(output, z, pairs)
+
+    def parts(z: Float[Array, "drawn columns"]) -> tuple[Array, Array]:
+        return _centred(z @ fit.additive), _centred(pairwise_sum(z, pairs, fit.epistatic))
+
+    one, two = parts(z)
+    rest = output - one - two
+    again, z_again = values(jnp.where(keep, who, others))
+    rest_again = again - sum(parts(z_again))
+    # A fit takes as many degrees of freedom from the remainder as it has features.
+    higher = jnp.mean(rest**2, axis=0) * drawn / (drawn - features)
+    stability = jnp.mean(rest * rest_again, axis=0)
+    three = (stability - KEPT**4 * higher) / (KEPT**3 - KEPT**4)
+    three = jnp.clip(three, 0.0, higher)
+    variance = jnp.stack([jnp.var(one, axis=0), jnp.var(two, axis=0), three, higher - three])
+    total = jnp.sum(variance, axis=0)
+    return (variance / jnp.where(total > 0, total, 1.0)[None]).T
 
 
-def _centred(
-    function: GenotypeFunction, genotypes: Float[Array, "individuals loci"]
-) -> Float[Array, "individuals traits"]:
-    values = jax.vmap(function)(genotypes)
+def _centred(values: Float[Array, "drawn traits"]) -> Float[Array, "drawn traits"]:
     return values - jnp.mean(values, axis=0, keepdims=True)
