@@ -144,9 +144,12 @@ def plot_genotype_clusters(
             fontsize=10,
         )
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(
+        legend = figure.legend(
             handles, labels, title="genotype", loc="outside right center", markerscale=2.5
         )
+        for handle in legend.legend_handles:
+            if handle is not None:
+                handle.set_alpha(1)
     return figure
 
 
