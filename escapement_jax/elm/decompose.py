@@ -22,6 +22,8 @@ from escapement_jax.elm.published_recipe import decompose_as_published
 from escapement_jax.elm.sample_split import SampleSplit, split_samples
 
 DEFAULT = DecomposeConfig()
+JOINT_ANCHORS = ("pairwise", "lasso", "spike-slab")
+"""Anchors that take all pairs at once, and so are left out where there are too many."""
 
 
 class _Data(eqx.Module):
@@ -172,7 +174,10 @@ def _effects(
 def _report_of_folds(data: _Data, found: DebiasedEffects, *, key: PRNGKey) -> NetworkReport:
     """Score regression and networks, averaged over the folds of the first replicate."""
     fit = found.fits[0]
-    test = data.coded.rows(data.split.test)
+    # Without test individuals a network can still be read, but not scored.
+    is_scored = data.split.test.size > 0
+    rows = data.split.test if is_scored else data.split.train
+    test = data.coded.rows(rows)
     folds = fit.networks.factor.shape[0]
     predicted = fit.regression.predict(test.contrasts) + jnp.mean(
         jnp.stack([fit.networks.predict(test.inputs, fold) for fold in range(folds)]), axis=0
@@ -183,13 +188,17 @@ def _report_of_folds(data: _Data, found: DebiasedEffects, *, key: PRNGKey) -> Ne
         test,
         found.pairs,
         predicted,
-        data.phenotypes.values[data.split.test],
+        data.phenotypes.values[rows],
         data.phenotypes,
         fit.networks.num_epochs,
         key=key,
     )
     gain, error = held_out_gain(fit.regression_residuals, fit.predictor_residuals)
-    return eqx.tree_at(lambda r: (r.gain, r.gain_stderr), report, (gain, error))
+    report = eqx.tree_at(lambda r: (r.gain, r.gain_stderr), report, (gain, error))
+    if is_scored:
+        return report
+    unknown = jnp.full_like(gain, jnp.nan)
+    return eqx.tree_at(lambda r: (r.test_r2, r.test_correlation), report, (unknown, unknown))
 
 
 def _anchors(data: _Data, config: DecomposeConfig, pairs: Array) -> tuple[Anchor, ...]:
@@ -197,13 +206,16 @@ def _anchors(data: _Data, config: DecomposeConfig, pairs: Array) -> tuple[Anchor
         return ()
     values = data.phenotypes.values * data.phenotypes.scale[None]
     train, test = data.split
+    names = config.anchors
+    if pairs.shape[0] > config.max_joint_pairs:
+        names = tuple(name for name in names if name not in JOINT_ANCHORS)
     return run_anchors(
         data.coded.rows(train),
         values[train],
         data.coded.rows(test),
         values[test],
         pairs,
-        config.anchors,
+        names,
     )
 
 
@@ -255,6 +267,9 @@ def _warnings(
                 f"the network predicts held-out individuals no better than the regression alone "
                 f"for {', '.join(names)}"
             )
+    left_out = [name for name in config.anchors if name in JOINT_ANCHORS]
+    if left_out and count_pairs(data.coded) > config.max_joint_pairs:
+        found.append(f"too many pairs for the anchors {', '.join(left_out)}: left out")
     if data.split.test.size == 0:
         found.append("no test individuals were set aside: test R2 is unknown")
     return tuple(found)

@@ -94,6 +94,18 @@ def test_a_network_alone_is_debiased_too():
     assert error < 4 * float(effects.epistatic.stderr[1, pair])
 
 
+def test_a_network_on_few_linked_individuals_stays_in_the_residual():
+    """Forty individuals hardly separate 21 features: what the network says is not used."""
+    x, y = small_data(40)
+    x[:, 2] = np.where(np.arange(40) < 2, -x[:, 1], x[:, 1])
+    config = DecomposeConfig(**SMALL, learner="network", test_fraction=0.0)
+    effects = decompose(x, y, config, key=jax.random.key(1))
+    assert bool(jnp.all(jnp.isfinite(effects.epistatic.unshrunken)))
+    assert bool(jnp.all(jnp.isnan(effects.test_r2)))
+    assert bool(jnp.all(jnp.isnan(effects.network.test_r2)))
+    assert any("no test individuals" in warning for warning in effects.warnings)
+
+
 def test_diploids_have_dominance_and_its_interactions():
     rng = np.random.default_rng(3)
     x = rng.integers(0, 3, (500, 3))

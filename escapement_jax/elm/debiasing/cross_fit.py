@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
-from escapement_jax.elm.debiasing.network_projection import with_network
+from escapement_jax.elm.debiasing.network_projection import can_project, with_network
 from escapement_jax.elm.debiasing.residual_network import (
     ResidualNetworks,
     fit_residual_networks,
@@ -80,15 +80,18 @@ def cross_fit(
     )
     outputs = jnp.stack([networks.predict(coded.inputs, fold) for fold in range(len(folds))])
     residuals = unpredicted = left_over - _from_own_fold(outputs, folds)
-    full_models = [
-        with_network(model, networks, fold, coded, key=jax.random.fold_in(draw_key, fold))
-        for fold, model in enumerate(models)
-    ]
-    if pairs is None:
-        # The network's pairs outside the screen are in no model, so they must stay in the
-        # residual: what is taken away from the phenotype is the explicit model alone.
+    full_models = models
+    projected = can_project(coded, models[0].pairs.shape[0])
+    if projected:
+        full_models = [
+            with_network(model, networks, fold, coded, key=jax.random.fold_in(draw_key, fold))
+            for fold, model in enumerate(models)
+        ]
+    if pairs is None or not projected:
+        # Pairs of the network that are in no model must stay in the residual: what is taken
+        # away from the phenotype is the explicit model alone.
         explicit = jnp.stack([model.predict(coded.contrasts) for model in full_models])
-        residuals = phenotypes - _from_own_fold(explicit, folds)
+        residuals = _centred(phenotypes - _from_own_fold(explicit, folds), folds)
     full, regression = _average(full_models, folds), _average(models, folds)
     return CrossFit(residuals, full, regression, left_over, unpredicted, networks)
 
@@ -143,6 +146,13 @@ def _from_own_fold(
     for fold, members in enumerate(folds):
         fold_of[members] = fold
     return values[fold_of, np.arange(fold_of.size)]
+
+
+def _centred(residuals: Phenotypes, folds: list[np.ndarray]) -> Phenotypes:
+    """Give every fold the mean zero: projections have no intercept."""
+    for members in folds:
+        residuals = residuals.at[members].add(-jnp.mean(residuals[members], axis=0)[None])
+    return residuals
 
 
 def _same_length(others: list[np.ndarray]) -> Int[Array, "folds train"]:

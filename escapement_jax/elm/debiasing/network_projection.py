@@ -12,6 +12,20 @@ from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.linear_map.projection import independent_loci, project
 
 DRAWN_PER_FEATURE = 8
+FEWEST_PER_FEATURE = 2
+
+
+def can_project(coded: CodedGenotypes, num_pairs: int) -> bool:
+    """Whether a network has a projection on contrasts and pairs of them.
+
+    Independent loci can be drawn at will; linked ones leave the individuals at hand.
+
+    Args:
+        coded: genotypes of the population.
+        num_pairs: pairs to project on.
+    """
+    features = coded.num_columns + num_pairs
+    return not _are_linked(coded) or coded.num_individuals >= FEWEST_PER_FEATURE * features
 
 
 def with_network(
@@ -37,8 +51,10 @@ def with_network(
     """
     if not bool(jnp.any(networks.factor[fold] > 0)):
         return model
-    features = coded.num_columns + model.pairs.shape[0]
-    inputs, contrasts = _population(coded, DRAWN_PER_FEATURE * features, key=key)
+    inputs, contrasts = coded.inputs, coded.contrasts
+    if not _are_linked(coded):
+        features = coded.num_columns + model.pairs.shape[0]
+        inputs, contrasts = _drawn(coded, DRAWN_PER_FEATURE * features, key=key)
     part = project(networks.predict(inputs, fold), contrasts, model.pairs)
     return eqx.tree_at(
         lambda model: (model.additive, model.epistatic),
@@ -47,12 +63,14 @@ def with_network(
     )
 
 
-def _population(
+def _are_linked(coded: CodedGenotypes) -> bool:
+    covariance = linkage_covariance(coded.contrasts)
+    return bool(jnp.any(covariance != jnp.diag(jnp.diagonal(covariance))))
+
+
+def _drawn(
     coded: CodedGenotypes, num_drawn: int, *, key: PRNGKey
 ) -> tuple[Float[Array, "drawn loci"], Float[Array, "drawn columns"]]:
-    covariance = linkage_covariance(coded.contrasts)
-    if bool(jnp.any(covariance != jnp.diag(jnp.diagonal(covariance)))):
-        return coded.inputs, coded.contrasts
     who = independent_loci(coded.num_individuals, coded.num_loci, num_drawn, key=key)
     loci = jnp.arange(coded.num_loci)[None]
     columns = jnp.arange(coded.num_columns)[None]
