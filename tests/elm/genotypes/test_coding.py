@@ -50,6 +50,19 @@ def test_contrasts_measure_the_effects_of_their_names(seed):
     np.testing.assert_allclose(exact, values, atol=1e-12)
 
 
+@given(SEEDS)
+def test_four_kinds_of_pairs_hold_any_table_of_two_loci(seed):
+    """Nine genotypic values: a mean, A and D of both loci, AxA, AxD, DxA and DxD, nothing left."""
+    dosage = diploid(seed, individuals=200, loci=2).astype(int)
+    dosage[:9] = [(i, j) for i in range(3) for j in range(3)]
+    values = np.random.default_rng(seed).normal(size=(3, 3))[dosage[:, 0], dosage[:, 1]]
+    columns = contrast_table(recognise(dosage)).contrasts
+    pairs = [columns[:, i] * columns[:, j] for i, j in ((0, 1), (0, 3), (2, 1), (2, 3))]
+    design = np.column_stack([np.ones(200), columns, *pairs])
+    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    np.testing.assert_allclose(fitted, values, atol=1e-10)
+
+
 def test_a_locus_without_heterozygotes_has_no_dominance_contrast():
     table = np.array([[0, 0], [2, 1], [0, 2], [2, 1], [0, 0]])
     coded = encode(table)
