@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.elm.anchors.comparison import Anchor, r_squared, run_anchors
-from escapement_jax.elm.debiased import DebiasedEffects, all_pairs, count_pairs, decompose_debiased
+from escapement_jax.elm.debiased import all_pairs, count_pairs, decompose_debiased
+from escapement_jax.elm.debiasing.cross_fit import CrossFit
+from escapement_jax.elm.debiasing.residual_network import ResidualNetworks
 from escapement_jax.elm.effects import Effects, EffectTable, NetworkReport, VarianceComponents
 from escapement_jax.elm.fitting.replicates import member
 from escapement_jax.elm.genotypes.coding import CodedGenotypes, encode
@@ -77,9 +79,9 @@ def _debiased(
     train = data.coded.rows(data.split.train)
     targets = data.phenotypes.values[data.split.train]
     found = decompose_debiased(train, targets, config, key=key, progress=progress)
-    network = None
-    if found.fits[0].networks is not None:
-        network = _report_of_folds(data, found, key=report_key)
+    fit, network = found.fits[0], None
+    if fit.networks is not None:
+        network = _report_of_folds(data, fit, fit.networks, key=report_key)
     return _effects(
         data,
         config,
@@ -103,7 +105,6 @@ def _published(
         member(found.run.network, 0),
         jnp.ones_like(data.phenotypes.scale),
         data.coded.rows(test),
-        all_pairs(data.coded),
         found.outputs,
         values[test],
         data.phenotypes,
@@ -171,26 +172,26 @@ def _effects(
     return eqx.tree_at(lambda effects: effects.test_r2, effects, test_r2)
 
 
-def _report_of_folds(data: _Data, found: DebiasedEffects, *, key: PRNGKey) -> NetworkReport:
+def _report_of_folds(
+    data: _Data, fit: CrossFit, networks: ResidualNetworks, *, key: PRNGKey
+) -> NetworkReport:
     """Score regression and networks, averaged over the folds of the first replicate."""
-    fit = found.fits[0]
     # Without test individuals a network can still be read, but not scored.
     is_scored = data.split.test.size > 0
     rows = data.split.test if is_scored else data.split.train
     test = data.coded.rows(rows)
-    folds = fit.networks.factor.shape[0]
+    folds = networks.factor.shape[0]
     predicted = fit.regression.predict(test.contrasts) + jnp.mean(
-        jnp.stack([fit.networks.predict(test.inputs, fold) for fold in range(folds)]), axis=0
+        jnp.stack([networks.predict(test.inputs, fold) for fold in range(folds)]), axis=0
     )
     report = report_network(
-        member(fit.networks.networks, 0),
-        fit.networks.factor[0],
+        member(networks.networks, 0),
+        networks.factor[0],
         test,
-        found.pairs,
         predicted,
         data.phenotypes.values[rows],
         data.phenotypes,
-        fit.networks.num_epochs,
+        networks.num_epochs,
         key=key,
     )
     gain, error = held_out_gain(fit.regression_residuals, fit.predictor_residuals)

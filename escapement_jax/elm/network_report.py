@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.elm.anchors.comparison import r_squared
+from escapement_jax.elm.debiased import all_pairs, count_pairs
 from escapement_jax.elm.effects import NetworkReport
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.linear_map.jacobian import (
@@ -26,7 +27,6 @@ def report_network(
     network: AbstractNetwork,
     factor: Float[Array, " traits"],
     test: CodedGenotypes,
-    pairs: Int[Array, "pairs 2"],
     predicted: Float[Array, "test traits"],
     observed: Float[Array, "test traits"],
     phenotypes: Phenotypes,
@@ -40,7 +40,6 @@ def report_network(
         network: one of the networks.
         factor: what its outputs are multiplied with, 1 for standardised traits.
         test: genotypes of the test individuals.
-        pairs: all pairs of contrasts.
         predicted: standardised prediction of all networks (and regressions) for them.
         observed: their standardised traits.
         phenotypes: how traits were standardised.
@@ -54,9 +53,9 @@ def report_network(
     slopes = jacobians(network, genotypes)
     moments = sensitivities(slopes)
     spectrum = jnp.full((factor.shape[0], 4), jnp.nan, genotypes.dtype)
-    if bool(jnp.any(factor > 0)) and pairs.shape[0] <= MOST_SPECTRUM_PAIRS:
+    if bool(jnp.any(factor > 0)) and count_pairs(test) <= MOST_SPECTRUM_PAIRS:
         spectrum = variance_spectrum(
-            network, genotypes, test.contrasts, test.column_locus, pairs, key=key
+            network, genotypes, test.contrasts, test.column_locus, all_pairs(test), key=key
         )
     unknown = jnp.full_like(factor, jnp.nan)
     return NetworkReport(

@@ -59,7 +59,7 @@ def check_phenotypes(
         )
     mean = values.mean(axis=0)
     standard, mean, scale = (
-        jnp.asarray(array, dtype) for array in ((values - mean) / scale, mean, scale)
+        jnp.asarray(np.asarray(array, dtype)) for array in ((values - mean) / scale, mean, scale)
     )
     return Phenotypes(standard, mean, scale, names)
 

@@ -20,6 +20,7 @@ from escapement_jax.elm.fitting.train import TrainingRun
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.linear_map.jacobian import jacobians
 from escapement_jax.elm.linear_map.pair_contrast import four_genotype_contrast
+from escapement_jax.elm.networks.base import AbstractNetwork
 from escapement_jax.elm.sample_split import SampleSplit
 
 
@@ -85,19 +86,18 @@ def decompose_as_published(
 
 def _steering(split: SampleSplit, config: DecomposeConfig, *, key: PRNGKey) -> tuple[Array, Array]:
     """Return training and validation individuals of every replicate."""
-    shape = (config.replicates, -1)
     if config.stop_on == "test":
-        rows = (split.train, split.test)
-        return tuple(jnp.asarray(np.tile(r, (config.replicates, 1))) for r in rows)
+        train, test = (np.tile(rows, (config.replicates, 1)) for rows in split)
+        return jnp.asarray(train), jnp.asarray(test)
     num_validation = max(int(config.validation_fraction * split.train.size), 1)
     orders = jnp.stack(
-        [jax.random.permutation(k, split.train) for k in jax.random.split(key, shape[0])]
+        [jax.random.permutation(k, split.train) for k in jax.random.split(key, config.replicates)]
     )
     return orders[:, num_validation:], orders[:, :num_validation]
 
 
 def _reading(
-    network: eqx.Module, genotypes: Float[Array, "test loci"]
+    network: AbstractNetwork, genotypes: Float[Array, "test loci"]
 ) -> tuple[Array, Array, Array]:
     single = genotypes.astype(jnp.float32)
     sensitivity = jacobians(network, single).astype(genotypes.dtype)

@@ -49,7 +49,7 @@ def torch_schedule(losses, rate=1.0, patience=3, factor=0.5, threshold=1e-4):
 
 def test_the_schedule_is_pytorchs():
     losses = [1.0, 0.9, 0.95, 0.91, 0.92, 0.93, 0.94, 0.5, 0.5, 0.5, 0.5, 0.5, 0.49, 0.6]
-    state, rates = Plateau.start(1.0, jnp.float64), []
+    state, rates = Plateau.start(1.0, jnp.dtype(jnp.float64)), []
     for loss in losses:
         state = state.after(jnp.asarray(loss))
         rates.append(float(state.learning_rate))

@@ -3,7 +3,6 @@
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
-from numpy.typing import DTypeLike
 
 SCHEDULE_PATIENCE = 3
 SCHEDULE_FACTOR = 0.5
@@ -22,7 +21,7 @@ class Plateau(eqx.Module):
     epochs_without_fall: Int[Array, ""]
 
     @staticmethod
-    def start(learning_rate: float, dtype: DTypeLike) -> "Plateau":
+    def start(learning_rate: float, dtype: jnp.dtype) -> "Plateau":
         """Return the state before the first epoch."""
         return Plateau(
             jnp.asarray(learning_rate, dtype), jnp.asarray(jnp.inf, dtype), jnp.asarray(0)

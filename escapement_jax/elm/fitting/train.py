@@ -108,9 +108,9 @@ def train(
 
     start = _start(arrays, direction.init(arrays), recipe, phenotypes.dtype, key)
     end = jax.lax.while_loop(going, one_epoch, start)
-    return TrainingRun(
-        eqx.combine(end.best, rest), *end.losses.T, end.epoch, end.stopping.best_epoch
-    )
+    train_loss, validation_loss = end.losses.T
+    best = eqx.combine(end.best, rest)
+    return TrainingRun(best, train_loss, validation_loss, end.epoch, end.stopping.best_epoch)
 
 
 def _start(

@@ -34,8 +34,9 @@ class JointSums(eqx.Module):
 
     def without(self, part: "JointSums") -> "JointSums":
         """Return the sums over everyone but some."""
-        arrays = jax.tree.map(jnp.subtract, _arrays(self), _arrays(part))
-        return JointSums(*arrays, self.count - part.count)
+        return _sums(
+            jax.tree.map(jnp.subtract, _arrays(self), _arrays(part)), self.count - part.count
+        )
 
     def centred(self) -> JointMoments:
         """Return the moments about the means."""
@@ -90,7 +91,7 @@ def joint_sums(
         jnp.zeros(size, contrasts.dtype),
     )
 
-    def add(sums: tuple[Array, ...], rows: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+    def add(sums: tuple[Array, ...], rows: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
         # Padded rows have contrasts of zero, hence features of zero.
         features = pair_features(rows[0], pairs)
         added = (features.T @ features, features.T @ rows[1], jnp.sum(features, axis=0))
@@ -108,7 +109,7 @@ def added(parts: Sequence[JointSums]) -> JointSums:
         parts: sums over separate groups, on the same features.
     """
     arrays = jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *map(_arrays, parts))
-    return JointSums(*arrays, sum(part.count for part in parts))
+    return _sums(arrays, sum(part.count for part in parts))
 
 
 @jax.jit
@@ -146,6 +147,11 @@ def _pair_blocks(
     missing = count * size - pairs.shape[0]
     padded = [jnp.pad(rows, ((0, missing), (0, 0))) for rows in (pairs, coefficients)]
     return padded[0].reshape(count, size, 2), padded[1].reshape(count, size, -1)
+
+
+def _sums(arrays: tuple[Array, ...], count: int) -> JointSums:
+    gram, moments, sum_squares, feature_sum, output_sum = arrays
+    return JointSums(gram, moments, sum_squares, feature_sum, output_sum, count)
 
 
 def _arrays(sums: JointSums) -> tuple[Array, ...]:

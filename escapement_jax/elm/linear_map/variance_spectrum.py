@@ -42,8 +42,9 @@ def variance_spectrum(
     first_key, second_key, keep_key = jax.random.split(key, 3)
     features = contrasts.shape[1] + pairs.shape[0]
     drawn = max(DRAWN_PER_FEATURE * features, FEWEST_DRAWN)
-    who = independent_loci(*inputs.shape, drawn, key=first_key)
-    others = independent_loci(*inputs.shape, drawn, key=second_key)
+    individuals, loci = inputs.shape
+    who = independent_loci(individuals, loci, drawn, key=first_key)
+    others = independent_loci(individuals, loci, drawn, key=second_key)
     keep = jax.random.bernoulli(keep_key, KEPT, who.shape)
 
     def values(
