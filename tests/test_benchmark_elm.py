@@ -31,7 +31,7 @@ def test_methods_become_lines_and_unknown_numbers_dashes():
             "published": {"0.25": [ROW]},
             "triples": [TRIPLE],
             "pair_scan": SCAN,
-            "machine_load_at_start": 1.0,
+            "pair_scan_machine_load": 1.0,
         }
     )
     assert "| spike-slab | .240 .250 | .900 | .860 | 0/0 12/11 | 1.25 |" in text

@@ -7,6 +7,7 @@ triples has data of its own: 64 loci, 21 triples with half of V_G.
 """
 
 import argparse
+import json
 import os
 import time
 from dataclasses import asdict
@@ -106,15 +107,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--scan-loci", type=int, default=4096)
+    parser.add_argument("--parts", nargs="*", default=["published", "triples", "pair_scan"])
     options = parser.parse_args()
-    load = os.getloadavg()[0]
-    result = {
-        "machine_load_at_start": load,
-        "published": {str(h2): published_table(h2) for h2 in (1, 0.25)},
-        "triples": triple_table(),
-        "pair_scan": scan_speed(options.scan_loci),
+    result: dict[str, Any] = {}
+    if options.output.exists():
+        result = json.loads(options.output.read_text(encoding="utf-8"))
+        result.pop("provenance")
+    makers = {
+        "published": lambda: {str(h2): published_table(h2) for h2 in (1, 0.25)},
+        "triples": triple_table,
+        "pair_scan": lambda: scan_speed(options.scan_loci),
     }
-    write_result(options.output, result)
+    for part in options.parts:
+        result[part] = makers[part]()
+        result[f"{part}_machine_load"] = os.getloadavg()[0]
+        write_result(options.output, result)
     print(f"written to {options.output}")
 
 

@@ -49,8 +49,8 @@ def anchors_tables(result: dict[str, Any]) -> str:
     scan = result["pair_scan"]
     blocks.append(
         f"Pair scan: {scan['pairs_per_second']:.2g} pairs per CPU second ({scan['loci']:,} loci, "
-        f"{scan['individuals']:,} individuals; target 4e+06; load of the two-core machine at the "
-        f"start {result['machine_load_at_start']:.0f})."
+        f"{scan['individuals']:,} individuals; target 4e+06; load of the shared two-core "
+        f"machine {result['pair_scan_machine_load']:.0f})."
     )
     return "\n\n".join(blocks)
 

@@ -17,4 +17,7 @@ from escapement_jax.elm.anchors.pair_scan import strongest_pairs as strongest_pa
 from escapement_jax.elm.anchors.spike_slab import SpikeSlab as SpikeSlab
 from escapement_jax.elm.anchors.spike_slab import spike_and_slab as spike_and_slab
 from escapement_jax.elm.anchors.triple_scan import TripleScan as TripleScan
+from escapement_jax.elm.anchors.triple_scan import (
+    fit_strongest_triples as fit_strongest_triples,
+)
 from escapement_jax.elm.anchors.triple_scan import triple_scan as triple_scan

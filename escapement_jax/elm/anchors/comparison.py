@@ -19,7 +19,12 @@ from escapement_jax.elm.anchors.moments import (
 )
 from escapement_jax.elm.anchors.pair_scan import pair_scan
 from escapement_jax.elm.anchors.spike_slab import spike_and_slab
-from escapement_jax.elm.anchors.triple_scan import TripleScan, triple_scan
+from escapement_jax.elm.anchors.triple_scan import (
+    TripleScan,
+    fit_strongest_triples,
+    triple_products,
+    triple_scan,
+)
 from escapement_jax.elm.debiasing.discovery import benjamini_hochberg, two_sided_p_values
 from escapement_jax.elm.debiasing.shrinkage import adaptive_shrinkage
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
@@ -33,8 +38,8 @@ class Anchor(eqx.Module):
 
     Effects are posterior means where the method shrinks, else least-squares coefficients, and then
     with standard errors. Discoveries are those at a false discovery rate of 5 % (scans and least
-    squares), with an inclusion probability above .95 (spike-and-slab), or the selected ones, for
-    which no error rate is known (lasso). Of a triple scan they are triples.
+    squares), with an inclusion probability above .95 (spike-and-slab, also on the strongest triples
+    of a triple scan), or the selected ones, for which no error rate is known (lasso).
     """
 
     name: str = eqx.field(static=True)
@@ -221,13 +226,19 @@ def _spike_slab(split: _Split, moments: RegressionMoments | None) -> Anchor:
 
 def _triple_scan(split: _Split, _: RegressionMoments | None) -> Anchor:
     moments, fit = _additive_fit(split)
-    scan = triple_scan(split.train, _residuals(split, moments, fit), np.asarray(split.column_locus))
-    shrunken = jax.vmap(lambda effect, stderr: adaptive_shrinkage(effect, stderr).effect)(
-        scan.effect, scan.stderr
+    locus = np.asarray(split.column_locus)
+    scan = triple_scan(split.train, _residuals(split, moments, fit), locus)
+    joint = fit_strongest_triples(split.train, split.phenotypes, scan)
+    traits = jnp.arange(joint.place.shape[0])[:, None]
+    found = jnp.zeros(scan.effect.shape, bool)
+    found = found.at[traits, joint.place].set(joint.inclusion_probability > INCLUSION_THRESHOLD)
+    offset = jnp.stack(
+        [
+            triple_products(split.test, scan.triples[place]) @ mean
+            for place, mean in zip(joint.place, joint.mean, strict=True)
+        ],
+        axis=1,
     )
-    first, second, third = (split.test[:, scan.triples[:, place]] for place in range(3))
-    offset = (first * second * third) @ shrunken.T
-    found = significant(scan.effect, scan.stderr)
     return _anchor("triple-scan", split, moments, fit.coefficient, fit.stderr, found, offset, scan)
 
 

@@ -1,5 +1,7 @@
 """Every triple of loci tested on its own."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from escapement_jax.elm.anchors.pair_scan import slopes
+from escapement_jax.elm.anchors.spike_slab import spike_and_slab
 
 
 class TripleScan(eqx.Module):
@@ -44,6 +47,78 @@ def triple_scan(
     totals = jnp.sum(centred**2, axis=0)
     effect, stderr = slopes(products, spread[None, :], totals[:, None], num_individuals)
     return TripleScan(triples, effect, stderr)
+
+
+class JointTriples(eqx.Module):
+    """The strongest triples of each trait, by their place in the scan, fitted together."""
+
+    place: Int[Array, "traits kept"]
+    mean: Float[Array, "traits kept"]
+    inclusion_probability: Float[Array, "traits kept"]
+
+
+def fit_strongest_triples(
+    contrasts: Float[Array, "individuals columns"],
+    phenotypes: Float[Array, "individuals traits"],
+    scan: TripleScan,
+    keep: int = 256,
+) -> JointTriples:
+    """Fit the strongest triples of each trait together with all single contrasts.
+
+    What other triples explain is noise to a scan; a spike-and-slab regression on the strongest
+    takes it away. Its prior counts all triples that were scanned, so screening them on the same
+    data does not make effects look common.
+
+    Args:
+        contrasts: columns of mean zero.
+        phenotypes: trait values.
+        scan: the scan of all triples, on the same individuals.
+        keep: triples to fit for each trait.
+    """
+    strength = jnp.abs(scan.effect) / scan.stderr
+    _, place = lax.top_k(strength, min(keep, scan.triples.shape[0]))
+    fits = [
+        _joint_fit(contrasts, trait, scan.triples[chosen], scan.triples.shape[0])
+        for trait, chosen in zip(phenotypes.T, place, strict=True)
+    ]
+    mean, probability = (jnp.stack(rows) for rows in zip(*fits, strict=True))
+    return JointTriples(place, mean, probability)
+
+
+@partial(jax.jit, static_argnames="num_candidates")
+def _joint_fit(
+    contrasts: Float[Array, "individuals columns"],
+    trait: Float[Array, " individuals"],
+    triples: Int[Array, "kept 3"],
+    num_candidates: int,
+) -> tuple[Float[Array, " kept"], Float[Array, " kept"]]:
+    columns = contrasts.shape[1]
+    products = triple_products(contrasts, triples)
+    features = jnp.concatenate([contrasts, products], axis=1)
+    features = features - jnp.mean(features, axis=0)[None, :]
+    centred = trait - jnp.mean(trait)
+    fit = spike_and_slab(
+        features.T @ features,
+        (features.T @ centred)[:, None],
+        jnp.sum(centred**2)[None],
+        contrasts.shape[0],
+        (jnp.arange(features.shape[1]) >= columns).astype(jnp.int32),
+        (columns, num_candidates),
+    )
+    return fit.mean[columns:, 0], fit.inclusion_probability[columns:, 0]
+
+
+def triple_products(
+    contrasts: Float[Array, "individuals columns"], triples: Int[Array, "kept 3"]
+) -> Float[Array, "individuals kept"]:
+    """Return z_i z_j z_k of each triple.
+
+    Args:
+        contrasts: columns of mean zero.
+        triples: columns of each triple.
+    """
+    first, second, third = triples.T
+    return contrasts[:, first] * contrasts[:, second] * contrasts[:, third]
 
 
 @jax.jit

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from escapement_jax.elm.anchors.pair_scan import pair_moments, pair_scan, strongest_pairs
-from escapement_jax.elm.anchors.triple_scan import triple_scan
+from escapement_jax.elm.anchors.triple_scan import (
+    fit_strongest_triples,
+    triple_products,
+    triple_scan,
+)
 from tests.elm.anchors.simulated import NUM_LOCI, simulated
 from tests.reference import dense_regression
 
@@ -92,3 +96,20 @@ def test_triples_of_contrasts_at_one_locus_are_left_out():
     contrasts, traits, _, _ = simulated()
     scan = triple_scan(contrasts[:, :4], traits, np.array([0, 1, 0, 2]))
     np.testing.assert_array_equal(scan.triples, [[0, 1, 3], [1, 2, 3]])
+
+
+def test_triples_fitted_together_are_found_where_they_act():
+    generator = np.random.default_rng(1)
+    contrasts = jnp.asarray(generator.choice([-1.0, 1.0], (1500, 9)))
+    contrasts = contrasts - contrasts.mean(axis=0)[None, :]
+    triples = np.array([[0, 3, 5], [1, 2, 8]])
+    values = triple_products(contrasts, jnp.asarray(triples)) @ jnp.asarray([0.5, -0.4])
+    noise = generator.normal(size=(1500, 2))
+    phenotypes = jnp.asarray(noise).at[:, 0].add(values)
+    scan = triple_scan(contrasts, phenotypes)
+    joint = fit_strongest_triples(contrasts, phenotypes, scan, keep=10)
+    certain = np.asarray(joint.inclusion_probability) > 0.95
+    found = np.asarray(scan.triples)[np.asarray(joint.place)[0][certain[0]]]
+    assert {tuple(triple) for triple in found.tolist()} == {(0, 3, 5), (1, 2, 8)}
+    np.testing.assert_allclose(np.sort(joint.mean[0][certain[0]]), [-0.4, 0.5], atol=0.1)
+    assert not certain[1].any()
