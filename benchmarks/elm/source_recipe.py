@@ -69,7 +69,7 @@ def ours(heritability: float, epochs: int) -> dict[str, Any]:
 
 def extraction(genotypes: jax.Array) -> float:
     """All sensitivities and all pair contrasts of five traits, of a network of the same shape."""
-    network = build_network(DecomposeConfig(method="source"), 64, 5, key=jax.random.key(0))
+    network = build_network("mlp", 64, WIDTH, 5, constant_channel=False, key=jax.random.key(0))
 
     @eqx.filter_jit
     def read(network: eqx.Module, genotypes: jax.Array) -> jax.Array:
