@@ -257,7 +257,8 @@ def _warnings(
         if config.stop_on == "test":
             found.append("test individuals steered the training, so test R2 is optimistic")
     elif network is not None and config.learner == "regression+network":
-        no_use = network.gain < 2 * network.gain_stderr
+        # Not "<": both are zero where the network was not trusted in any fold.
+        no_use = network.gain <= 2 * network.gain_stderr
         names = [
             name
             for name, none in zip(data.phenotypes.names, np.asarray(no_use), strict=True)

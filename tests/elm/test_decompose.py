@@ -63,6 +63,7 @@ def test_the_model_predicts_and_reports(effects):
     assert effects.num_candidate_pairs == 15
     assert float(effects.network.reconstruction_error) < 1e-12
     assert effects.network.num_epochs.shape == (2,)
+    assert any("no better than the regression" in warning for warning in effects.warnings)
 
 
 def test_the_same_key_gives_the_same_effects(effects):
