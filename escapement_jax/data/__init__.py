@@ -16,3 +16,11 @@ def demo_vcf() -> Path:
 def demo_recombination_map() -> Path:
     """Return the path of the genetic map that covers `demo_vcf` (columns `pos chr cM`)."""
     return _FOLDER / "1000g_chr1_11.60-11.93Mb.b37.gmap.txt"
+
+
+def elm_source() -> Path:
+    """Return the path of 10,000 simulated haploids with 64 loci, 5 traits and their true effects.
+
+    An input of `escapement decompose`.
+    """
+    return _FOLDER / "equivalent_linear_mapping_replicate_1.npz"

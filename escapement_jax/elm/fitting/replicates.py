@@ -1,0 +1,72 @@
+"""Train many networks: side by side on an accelerator, one after the other on a CPU."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from escapement_jax.array_types import PRNGKey
+from escapement_jax.config.elm import TrainingRecipe
+from escapement_jax.elm.fitting.train import Genotypes, Phenotypes, TrainingRun, train
+from escapement_jax.elm.networks.base import AbstractNetwork
+from escapement_jax.training.progress import progress_bar
+
+
+def train_replicates(
+    networks: AbstractNetwork,
+    genotypes: Genotypes,
+    phenotypes: Float[Array, "replicates individuals traits"],
+    train_index: Int[Array, "replicates train"],
+    validation_index: Int[Array, "replicates validation"],
+    recipe: TrainingRecipe,
+    *,
+    key: PRNGKey,
+    progress: bool = False,
+    side_by_side: bool | None = None,
+) -> TrainingRun:
+    """Train networks that are stacked along a leading axis; every result has that axis too.
+
+    Args:
+        networks: initial networks, arrays with a leading axis of replicates.
+        genotypes: coded alleles, shared.
+        phenotypes: what each network learns.
+        train_index: individuals that each gradient sees.
+        validation_index: individuals that steer each schedule.
+        recipe: loss, rates and limits, shared.
+        key: random key of the batches.
+        progress: whether to show a bar.
+        side_by_side: whether to train all at once; default: unless on a CPU, where it saves
+            nothing (measured).
+    """
+    if side_by_side is None:
+        side_by_side = jax.default_backend() != "cpu"
+    keys = jax.random.split(key, train_index.shape[0])
+
+    def one(
+        network: AbstractNetwork,
+        phenotypes: Phenotypes,
+        train_rows: Int[Array, " train"],
+        validation_rows: Int[Array, " validation"],
+        key: PRNGKey,
+    ) -> TrainingRun:
+        return train(network, genotypes, phenotypes, train_rows, validation_rows, recipe, key=key)
+
+    if side_by_side:
+        return eqx.filter_vmap(one)(networks, phenotypes, train_index, validation_index, keys)
+    runs = []
+    with progress_bar(keys.shape[0], "networks", enabled=progress) as bar:
+        for place in range(keys.shape[0]):
+            rows = (train_index[place], validation_index[place])
+            runs.append(one(member(networks, place), phenotypes[place], *rows, keys[place]))
+            bar.update(1)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+
+
+def member(networks: AbstractNetwork, place: int) -> AbstractNetwork:
+    """Return one of several stacked networks.
+
+    Args:
+        networks: networks whose arrays have a leading axis.
+        place: which one.
+    """
+    return jax.tree.map(lambda leaf: leaf[place] if eqx.is_array(leaf) else leaf, networks)
