@@ -8,13 +8,18 @@ from pathlib import Path
 import tyro
 
 from escapement_jax.command_line.configuration import CONFIGURATION_VERBS
+from escapement_jax.command_line.curiosity import CURIOSITY_VERBS
 from escapement_jax.command_line.genealogy import GENEALOGY_VERBS
 from escapement_jax.command_line.tables import CONFIGURATIONS, read_all_tables
 from escapement_jax.command_line.verb import Verb
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import closest, read_toml
 
-VERBS: dict[str, Callable[..., Verb]] = {**GENEALOGY_VERBS, **CONFIGURATION_VERBS}
+VERBS: dict[str, Callable[..., Verb]] = {
+    **GENEALOGY_VERBS,
+    **CURIOSITY_VERBS,
+    **CONFIGURATION_VERBS,
+}
 """Every verb by the words that call it."""
 
 

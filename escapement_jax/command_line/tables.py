@@ -4,12 +4,13 @@ from pathlib import Path
 
 from escapement_jax.config.base import Configuration
 from escapement_jax.config.calibration import CalibrateConfig
+from escapement_jax.config.curiosity import ExploreConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 from escapement_jax.config.toml import closest, read_document, read_toml, table_names
 
 CONFIGURATIONS = {
     config_class.table_name: config_class
-    for config_class in (InferConfig, SimulateGenealogyConfig, CalibrateConfig)
+    for config_class in (InferConfig, SimulateGenealogyConfig, CalibrateConfig, ExploreConfig)
 }
 """Every configuration class by its TOML table."""
 
