@@ -1,8 +1,8 @@
 """What a node can do at all, whatever the circuit around it.
 
 A node obeys ``y' = u - k y`` with a production u between 0 and 1, so it cannot rise faster than
-full production lets it, nor fall faster than decay does. In units of its ceiling, ``x = k y``, a swing
-from m to M and back takes at least ``ln[(1 - m) M / ((1 - M) m)] / k`` seconds.
+full production lets it, nor fall faster than decay does. In units of its ceiling, ``x = k y``, a
+swing from m to M and back takes at least ``ln[(1 - m) M / ((1 - M) m)] / k`` seconds.
 """
 
 from typing import NamedTuple

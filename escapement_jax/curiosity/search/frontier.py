@@ -14,17 +14,16 @@ from escapement_jax.curiosity.diversity.grid import DescriptorGrid
 from escapement_jax.curiosity.experiment import Observations
 from escapement_jax.curiosity.search.archive import (
     Occupants,
-    draw_cells,
     is_occupied,
     neighbour_offsets,
     no_occupants,
     num_empty_neighbours,
+    pick,
     settle,
 )
 from escapement_jax.curiosity.search.base import AbstractStrategy, Unit
 from escapement_jax.curiosity.search.library import Library, Proposal
 from escapement_jax.curiosity.search.local_inverse_model import ridge_slopes, smallest_step
-from escapement_jax.curiosity.search.variation import gaussian_and_line
 from escapement_jax.curiosity.systems.box import Box
 
 STRAY_WEIGHT = 0.05
@@ -82,26 +81,26 @@ class Frontier(AbstractStrategy):
         self, library: Library, memory: FrontierMemory, batch_size: int, *, key: PRNGKey
     ) -> tuple[Proposal, FrontierMemory]:
         """Choose parents on the frontier, and step across it."""
-        choose, other, aim, spread, line = jax.random.split(key, 5)
-        dtype = library.parameters.dtype
-        occupied = is_occupied(memory.occupants)
-        empty = num_empty_neighbours(memory.occupants, self.grid, dtype)
-        worn = jnp.square(1 + memory.tries.astype(dtype))
-        weights = jnp.where(occupied, (empty + STRAY_WEIGHT) / worn, 0)
-        cells = draw_cells(weights, batch_size, key=choose)
-        tries = memory.tries.at[cells].add(1)
+        dtype, number = library.parameters.dtype, batch_size
+        # Few large draws: every generator costs a third of a second to compile.
+        uniform_key, normal_key = jax.random.split(key)
+        uniform = jax.random.uniform(uniform_key, (5, number), dtype)
+        normal = jax.random.normal(normal_key, (number, 2 * self.box.size + 1), dtype)
+        noise, kick, line = jnp.split(normal, [self.box.size, 2 * self.box.size], axis=1)
+        cells, partners, tries = self._choose(memory, uniform[:2])
         elites = self.box.to_unit(
             library.parameters.at[memory.occupants].get(mode="fill", fill_value=0.0)
         )
-        partners = elites[draw_cells(occupied.astype(dtype), batch_size, key=other)]
         logs = np.log(self.scales)
-        shape = (batch_size, 1)
-        scale = jnp.exp(jax.random.uniform(spread, shape, dtype, logs[0], logs[1]))
-        moved = gaussian_and_line(elites[cells], partners, scale, self.line_scale, key=line)
+        scale = jnp.exp(logs[0] + (logs[1] - logs[0]) * uniform[2])[:, None]
+        own = elites[cells]
+        moved = own + scale * noise + self.line_scale * line * (elites[partners] - own)
         num_aimed = round(self.aimed * batch_size)
         if num_aimed:
-            steps, possible = self._aimed(library, memory, elites, cells[:num_aimed], key=aim)
-            aimed = jnp.where(possible[:, None], steps, moved[:num_aimed])
+            aim = slice(num_aimed)
+            steps, possible = self._aimed(library, memory, elites, cells[aim], uniform[3:, aim])
+            aimed = own[aim] + steps + self.noise * kick[aim]
+            aimed = jnp.where(possible[:, None], aimed, moved[aim])
             moved = jnp.concatenate([aimed, moved[num_aimed:]])
         proposal = Proposal(self.box.from_unit(moved), memory.occupants[cells])
         return proposal, FrontierMemory(memory.occupants, tries)
@@ -128,42 +127,50 @@ class Frontier(AbstractStrategy):
             "ridge": self.ridge,
         }
 
+    def _choose(
+        self, memory: FrontierMemory, uniform: Float[Array, "2 batch"]
+    ) -> tuple[Int[Array, " batch"], Int[Array, " batch"], Float[Array, " cells"]]:
+        """Choose parents on the frontier and partners anywhere; count the tries."""
+        occupied = is_occupied(memory.occupants)
+        empty = num_empty_neighbours(memory.occupants, self.grid, uniform.dtype)
+        worn = jnp.square(1 + memory.tries.astype(uniform.dtype))
+        frontier = jnp.where(occupied, (empty + STRAY_WEIGHT) / worn, 0)
+        weights = jnp.stack([frontier, occupied.astype(uniform.dtype)])
+        cells, partners = pick(weights, uniform)
+        return cells, partners, memory.tries.at[cells].add(1)
+
     def _aimed(
         self,
         library: Library,
         memory: FrontierMemory,
         elites: Float[Array, "cells parameters"],
         cells: Int[Array, " batch"],
-        *,
-        key: PRNGKey,
+        uniform: Float[Array, "2 batch"],
     ) -> tuple[Unit, Bool[Array, " batch"]]:
         """Return aimed steps, and which are possible: a neighbour is empty, elites suffice."""
-        side, far, noise = jax.random.split(key, 3)
         occupied = is_occupied(memory.occupants)
-        direction, has_goal = self._empty_side(occupied, cells, key=side)
-        dtype = elites.dtype
-        reach = jax.random.uniform(far, (cells.shape[0], 1), dtype, 0.5, 1.5)
-        change = direction.astype(dtype) * reach / self.grid.bins
+        direction, has_goal = self._empty_side(occupied, cells, uniform[0])
+        reach = (0.5 + uniform[1]) / self.grid.bins
+        change = direction.astype(elites.dtype) * reach[:, None]
         place = self.grid.to_unit(
             library.descriptors.at[memory.occupants].get(mode="fill", fill_value=0.0)
         )
         own = elites[cells]
         squares = jnp.square(own).sum(1)[:, None] + jnp.square(elites).sum(1)[None]
         squares = jnp.where(occupied[None], squares - 2 * own @ elites.T, FARTHEST)
-        distance, near = lax.top_k(-squares, self.num_neighbours)
-        distance = jnp.maximum(-distance, 0)
-        typical = jnp.median(distance, axis=1, keepdims=True)
+        nearness, near = lax.top_k(-squares, self.num_neighbours)
+        distance = jnp.maximum(-nearness, 0)
+        typical = distance[:, self.num_neighbours // 2, None]
         weights = jnp.exp(-distance / (2 * typical + 1e-9))
         weights = jnp.where(distance < FARTHEST / 2, weights, 0)
         slopes = ridge_slopes(
             elites[near] - own[:, None], place[near] - place[cells][:, None], weights, self.ridge
         )
         step = smallest_step(slopes, change, self.ridge, self.longest_step)
-        step = step + self.noise * jax.random.normal(noise, step.shape, dtype)
-        return own + step, has_goal & (occupied.sum() > self.num_neighbours)
+        return step, has_goal & (occupied.sum() > self.num_neighbours)
 
     def _empty_side(
-        self, occupied: Bool[Array, " cells"], cells: Int[Array, " batch"], *, key: PRNGKey
+        self, occupied: Bool[Array, " cells"], cells: Int[Array, " batch"], uniform: Array
     ) -> tuple[Int[Array, "batch descriptors"], Bool[Array, " batch"]]:
         """Draw a direction towards an empty neighbour, and say whether there is one."""
         offsets = neighbour_offsets(self.grid)
@@ -171,5 +178,7 @@ class Frontier(AbstractStrategy):
         inside = ((beside >= 0) & (beside < self.grid.bins)).all(-1)
         at = jnp.ravel_multi_index(tuple(jnp.moveaxis(beside, -1, 0)), self.grid.shape, mode="clip")
         empty = inside & ~occupied[at]
-        side = jax.random.categorical(key, jnp.where(empty, 0.0, -FARTHEST))
+        rank = jnp.cumsum(empty, axis=1)
+        wanted = jnp.ceil((1 - uniform) * rank[:, -1].astype(uniform.dtype))[:, None]
+        side = jnp.argmax(rank.astype(uniform.dtype) >= wanted, axis=1)
         return offsets[side], empty.any(-1)

@@ -10,9 +10,9 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.curiosity.diversity.grid import DescriptorGrid
 from escapement_jax.curiosity.experiment import Observations
 from escapement_jax.curiosity.search.archive import (
-    draw_cells,
     is_occupied,
     no_occupants,
+    pick,
     settle_better,
 )
 from escapement_jax.curiosity.search.base import AbstractStrategy
@@ -41,10 +41,10 @@ class MapElites(AbstractStrategy):
         self, library: Library, memory: PyTree[Array], batch_size: int, *, key: PRNGKey
     ) -> tuple[Proposal, PyTree[Array]]:
         """Vary occupants of cells drawn uniformly among the filled."""
-        own, other, step = jax.random.split(key, 3)
-        weights = is_occupied(memory).astype(library.parameters.dtype)
-        parents = memory[draw_cells(weights, batch_size, key=own)]
-        partners = memory[draw_cells(weights, batch_size, key=other)]
+        pick_key, step = jax.random.split(key)
+        weights = is_occupied(memory).astype(library.parameters.dtype)[None]
+        uniform = jax.random.uniform(pick_key, (1, 2 * batch_size), weights.dtype)
+        parents, partners = memory[pick(weights, uniform)[0]].reshape(2, batch_size)
         unit, partner = (self.box.to_unit(library.parameters[p]) for p in (parents, partners))
         moved = gaussian_and_line(unit, partner, self.scale, self.line_scale, key=step)
         return Proposal(self.box.from_unit(moved), parents), memory

@@ -11,7 +11,7 @@ from jaxtyping import Array, PyTree
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.curiosity.diversity.grid import DescriptorGrid
 from escapement_jax.curiosity.experiment import Observations
-from escapement_jax.curiosity.search.archive import draw_cells, is_occupied, no_occupants, settle
+from escapement_jax.curiosity.search.archive import is_occupied, no_occupants, pick, settle
 from escapement_jax.curiosity.search.base import AbstractStrategy
 from escapement_jax.curiosity.search.library import Library, Proposal
 from escapement_jax.curiosity.search.variation import gaussian_and_line
@@ -45,7 +45,8 @@ class NoveltySearch(AbstractStrategy):
         """Vary the most novel candidates."""
         pool_key, parent_key, partner_key, step = jax.random.split(key, 4)
         dtype = library.parameters.dtype
-        pool = draw_cells(library.found.astype(dtype), self.num_candidates, key=pool_key)
+        uniform = jax.random.uniform(pool_key, (1, self.num_candidates), dtype)
+        pool = pick(library.found.astype(dtype)[None], uniform)[0]
         points = self.grid.to_unit(library.descriptors)
         held = points.at[memory].get(mode="fill", fill_value=0.0)
         apart = points[pool][:, None] - held[None]

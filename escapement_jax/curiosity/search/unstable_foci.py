@@ -17,6 +17,7 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.curiosity.search.starts import AbstractStart
 from escapement_jax.curiosity.systems.base import AbstractSystem
 
+CHUNK = 4000
 SMALLEST_PIVOT = 1e-8
 LARGEST_REST = 1e-3
 LONGEST_NEWTON_STEP = 0.1
@@ -49,15 +50,21 @@ def _draw(
     system: AbstractSystem, number: int, pool: int, newton_steps: int, kick: float, key: PRNGKey
 ) -> Float[Array, "number parameters"]:
     draw_key, kick_key = jax.random.split(key)
-    drawn = system.box.sample(pool, key=draw_key)
-    y, resting, jacobian = fixed_points(system, drawn, newton_steps=newton_steps)
-    good = resting & is_unstable_focus(jacobian)
-    # Good ones first, then random draws as they are.
-    order = jnp.argsort(~good, stable=True)[:number]
+    drawn = system.box.sample(-(-pool // CHUNK) * CHUNK, key=draw_key)
+
+    def look(part: Array) -> tuple[Array, Array]:
+        y, resting, jacobian = fixed_points(system, part, newton_steps=newton_steps)
+        return y.T, resting & is_unstable_focus(jacobian)
+
+    # In chunks that stay in the cache.
+    parts = drawn.reshape(-1, CHUNK, drawn.shape[1])
+    y, good = (found.reshape(-1, *found.shape[2:]) for found in lax.map(look, parts))
+    # Good ones first, in the order drawn; then random draws as they are.
+    order = lax.top_k(good.astype(drawn.dtype), number)[1]
     n = system.num_states
     low, high = system.box.low[:n], system.box.high[:n]
     noise = kick * jax.random.normal(kick_key, (number, n), y.dtype) * (high - low)[None]
-    beside = jnp.where(good[order][:, None], y.T[order] + noise, drawn[order, :n])
+    beside = jnp.where(good[order][:, None], y[order] + noise, drawn[order, :n])
     kept = jnp.concatenate([beside, drawn[order, n:]], 1)
     return system.box.clip(kept)
 
@@ -120,12 +127,11 @@ def is_unstable_focus(
 
     def square(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         power, log_size = carry
-        product = power @ power
-        size = jnp.maximum(jnp.abs(product).max((1, 2)), 1e-30)
-        return (product / size[:, None, None], 2 * log_size + jnp.log(size)), None
+        product = (power[:, :, None] * power[None]).sum(1)
+        size = jnp.maximum(jnp.abs(product).max((0, 1)), 1e-30)
+        return (product / size[None, None], 2 * log_size + jnp.log(size)), None
 
-    first = (jnp.moveaxis(cayley, -1, 0), jnp.zeros_like(sign))
-    (_, log_size), _ = lax.scan(square, first, None, length=squarings)
+    (_, log_size), _ = lax.scan(square, (cayley, jnp.zeros_like(sign)), None, length=squarings)
     # Powers of a stable matrix fall; this leaves room for those that first grow.
     return (sign > 0) & (log_size > np.log(10.0 * n))
 
