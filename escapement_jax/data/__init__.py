@@ -16,3 +16,8 @@ def demo_vcf() -> Path:
 def demo_recombination_map() -> Path:
     """Return the path of the genetic map that covers `demo_vcf` (columns `pos chr cM`)."""
     return _FOLDER / "1000g_chr1_11.60-11.93Mb.b37.gmap.txt"
+
+
+def rkip_erk_model() -> Path:
+    """Return the path of the RKIP-ERK signalling pathway in SBML (BioModel 647)."""
+    return _FOLDER / "rkip_erk_biomodel_647.xml"

@@ -24,6 +24,8 @@ from escapement_jax.plotting.curiosity import (
 )
 
 NUM_REPRESENTATIVES = 9
+SECONDS_SHOWN = 40.0
+"""Of an oscillation: slow ones show two periods, fast ones can still be told apart."""
 
 
 def representatives(
@@ -41,10 +43,12 @@ def representatives(
     Returns:
         Rows of the history.
     """
-    rows = np.flatnonzero(history.found)
+    low, high = np.array(behaviour.low), np.array(behaviour.high)
+    inside = ((history.descriptors >= low) & (history.descriptors <= high)).all(axis=1)
+    rows = np.flatnonzero(history.found & inside)
     if not rows.size:
         return rows
-    extent = np.array(behaviour.high) - np.array(behaviour.low)
+    extent = high - low
     places = history.descriptors[rows] / extent
     chosen = [int(history.quality[rows].argmax())]
     distance = np.full(rows.size, np.inf)
@@ -82,6 +86,9 @@ def save_figures(
         return
     titles = [_title(history.descriptors[row], behaviour.names) for row in chosen]
     times, courses = solve_again(experiment, history.parameters[chosen])
+    if oscillating:
+        shown = times >= times[-1] - SECONDS_SHOWN
+        times, courses = times[shown], courses[..., shown]
     names = experiment.system.state_names
     if not circuit:
         courses, names = (

@@ -43,7 +43,14 @@ def plot_archive(history: History, behaviour: AbstractBehaviour) -> Figure:
         for axes, (i, j) in zip(panels, pairs, strict=True):
             seen = history.descriptors[found]
             points = axes.scatter(
-                seen[:, i], seen[:, j], c=found, s=POINT_SIZE, cmap="viridis", lw=0, alpha=0.8
+                seen[:, i],
+                seen[:, j],
+                c=found,
+                s=POINT_SIZE,
+                cmap="viridis",
+                lw=0,
+                alpha=0.8,
+                rasterized=True,
             )
             points.set_clim(0, len(history))
             axes.set(xlabel=_label(names[i]), ylabel=_label(names[j]))
@@ -146,7 +153,7 @@ def plot_circuits(
     members = weights.shape[0]
     columns = min(3, members)
     rows = -(-members // columns)
-    with styled_figure(2.1 * columns, 2.15 * rows) as figure:
+    with styled_figure(2.1 * columns, 1.85 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False)
         for place, axes in enumerate(panels.flat):
             if place >= members:
@@ -204,7 +211,7 @@ def _draw_bound(axes: Axes, first: str, second: str) -> None:
     elif (first, second) == ("offset", "amplitude"):
         offset = np.linspace(*axes.get_xlim(), 200)[1:-1]
         axes.plot(offset, np.minimum(2 * offset, 2 - 2 * offset), **_BOUND)
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left")
 
 
 _BOUND = {"color": "black", "lw": 1.0, "ls": "--", "label": "bound of any circuit"}

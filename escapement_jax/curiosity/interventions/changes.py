@@ -72,7 +72,8 @@ class Change(AbstractIntervention):
             "add": old + low,
             "clamp": jnp.clip(old, low, high.astype(values.dtype)),
         }[self.kind]
-        active = (step >= self.first) & (step <= self.last)
+        now = step.astype(self.first.dtype)
+        active = (now >= self.first) & (now <= self.last)
         return values.at[places].set(jnp.where(active, new, old))
 
 

@@ -26,9 +26,10 @@ class Kicks(AbstractIntervention):
         self, step: Int[Array, ""], y: Float[Array, " states"], args: PyTree[Array]
     ) -> tuple[Float[Array, " states"], PyTree[Array]]:
         """Displace the state if this step is among those kicked."""
-        place = jnp.minimum(jnp.searchsorted(self.steps, step), self.steps.shape[0] - 1)
+        now = step.astype(self.steps.dtype)
+        place = jnp.minimum(jnp.searchsorted(self.steps, now), self.steps.shape[0] - 1)
         kicked = jnp.maximum(y + self.amounts[place].astype(y.dtype), jnp.minimum(y, 0))
-        return jnp.where(self.steps[place] == step, kicked, y), args
+        return jnp.where(self.steps[place] == now, kicked, y), args
 
     def after_step(
         self,
@@ -46,7 +47,8 @@ def draw_noise(
     steps: Int[Array, " kicks"], scale: Float[Array, " states"], *, key: PRNGKey
 ) -> Kicks:
     """Draw normal noise with a standard deviation per state for given steps."""
-    return Kicks(steps, scale * jax.random.normal(key, (steps.shape[0], scale.shape[0])))
+    draws = jax.random.normal(key, (steps.shape[0], scale.shape[0]), scale.dtype)
+    return Kicks(steps, scale[None] * draws)
 
 
 def draw_pushes(
@@ -61,5 +63,5 @@ def draw_pushes(
     inside = jax.random.uniform(key_inside, shape, reach.dtype, -1.0, 1.0)
     face = jax.random.randint(key_face, shape[:1], 0, shape[1])
     sign = jax.random.rademacher(key_sign, shape[:1], reach.dtype)
-    on_face = jnp.arange(shape[1]) == face[:, None]
-    return Kicks(steps, jnp.where(on_face, sign[:, None], inside) * reach)
+    on_face = jnp.arange(shape[1])[None] == face[:, None]
+    return Kicks(steps, jnp.where(on_face, sign[:, None], inside) * reach[None])

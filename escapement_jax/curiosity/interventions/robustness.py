@@ -5,7 +5,7 @@ import dataclasses
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.curiosity.experiment import Experiment
@@ -79,7 +79,7 @@ def _disturbed(
     experiment: Experiment,
     parameters: Float[Array, "batch parameters"],
     perturbation: AbstractPerturbation,
-    keys: PRNGKey,
+    keys: Key[Array, " perturbations"],
 ) -> Robustness:
     plain = experiment(parameters)
     courses = full_courses(experiment, parameters)
@@ -92,7 +92,7 @@ def _disturbed(
         return jnp.where(kept, distance, 0), kept, seen.codes != RolloutCode.OK
 
     distance, kept, failed = jax.lax.map(once, keys)
-    number = kept.sum(0)
+    number = kept.sum(0, dtype=distance.dtype)
     mean = distance.sum(0) / jnp.maximum(number, 1)
     return Robustness(
         jnp.where(number > 0, mean, jnp.nan),

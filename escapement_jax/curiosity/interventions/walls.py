@@ -13,16 +13,12 @@ from escapement_jax.curiosity.interventions.base import AbstractIntervention
 
 Collision: TypeAlias = Literal["elastic", "sticky", "force_field"]
 
-STOPPING_SHARE = 0.999
-"""How much of its way to a sticky wall a trajectory goes: on the wall it would have passed."""
-
-
 class Walls(AbstractIntervention):
     """Flat plates in the space of some states, each at right angles to one of its axes.
 
     A step crosses a plate if it changes sides inside the plate's edges. An *elastic* plate mirrors
-    the end of the step, a *sticky* one stops it in front, and a *force field* takes away the part
-    of the motion towards the plate, all of it at the plate and less with the distance `d` from it
+    the end of the step, a *sticky* one lets the step not happen, and a *force field* takes away the
+    part of the motion towards the plate, all of it at the plate and less with the distance `d` from it
     (`a` across, `b` beyond its edges): a share `exp(-(a / s_a)^2 / 2 - (b / s_b)^2 / 2)`.
 
     Attributes:
@@ -103,38 +99,40 @@ def draw_walls(
         states,
         normal=jax.random.randint(key_axis, (num_walls,), 0, len(states)),
         centre=centre,
-        half_width=jnp.broadcast_to(0.5 * length * extent, centre.shape),
-        reach=jnp.broadcast_to(jnp.array([1e-2, 1e-4], path.dtype) * extent.max(), (num_walls, 2)),
+        half_width=jnp.broadcast_to((0.5 * length * extent)[None], centre.shape),
+        reach=jnp.broadcast_to(
+            jnp.array([[1e-2, 1e-4]], path.dtype) * extent.max(), (num_walls, 2)
+        ),
     )
 
 
-def _crossing(
+def _crosses(
     here: Float[Array, " axes"],
     there: Float[Array, " axes"],
     normal: Int[Array, ""],
     centre: Float[Array, " axes"],
     half_width: Float[Array, " axes"],
-) -> tuple[Bool[Array, ""], Float[Array, ""]]:
-    """Return whether a step crosses a plate, and after which share of its way."""
+) -> Bool[Array, ""]:
+    """Return whether a step crosses a plate inside its edges."""
     before, after = here[normal] - centre[normal], there[normal] - centre[normal]
     changes_sides = before * after < 0
     share = jnp.where(changes_sides, before / jnp.where(changes_sides, before - after, 1), 0)
     beyond = jnp.abs(here + share * (there - here) - centre) > half_width
     across = jnp.arange(centre.shape[0]) != normal
-    return changes_sides & ~(beyond & across).any(), share
+    return changes_sides & ~(beyond & across).any()
 
 
 def _bounce(here, there, normal, centre, half_width, reach):
     del reach
-    hit, _ = _crossing(here, there, normal, centre, half_width)
+    hit = _crosses(here, there, normal, centre, half_width)
     mirrored = there.at[normal].set(2 * centre[normal] - there[normal])
     return jnp.where(hit, mirrored, there)
 
 
 def _stick(here, there, normal, centre, half_width, reach):
     del reach
-    hit, share = _crossing(here, there, normal, centre, half_width)
-    return jnp.where(hit, here + STOPPING_SHARE * share * (there - here), there)
+    # Going part of the way would end on the wall, by rounding, and the next step would pass it.
+    return jnp.where(_crosses(here, there, normal, centre, half_width), here, there)
 
 
 def _hold_off(here, there, normal, centre, half_width, reach):

@@ -28,7 +28,7 @@ def circuit_network(
     )
     nodes = system.state_names
     named = {CELL: 1.0}
-    named |= {_weight(i, j): weights[i, j] for i, j in np.argwhere(weights)}
+    named |= {_weight(system, i, j): weights[i, j] for i, j in np.argwhere(weights).tolist()}
     named |= {f"B{i}": biases[i] for i in range(len(nodes))}
     named |= {f"k{i}": decay[i] for i in range(len(nodes))}
     identity, nothing = np.eye(len(nodes)), np.zeros((len(nodes), len(nodes)))
@@ -42,7 +42,7 @@ def circuit_network(
         constant_values=tuple(Number(float(value)) for value in named.values()),
         reactions=tuple(f"{kind}_{node}" for kind in ("make", "decay") for node in nodes),
         rate_laws=(
-            *(_production(i, weights, nodes) for i in range(len(nodes))),
+            *(_production(system, i, weights) for i in range(len(nodes))),
             *(_times(Symbol(CELL), Symbol(f"k{i}"), Symbol(nodes[i])) for i in range(len(nodes))),
         ),
         reactants=np.concatenate([nothing, identity], axis=1),
@@ -51,10 +51,11 @@ def circuit_network(
 
 
 def _production(
-    node: int, weights: Float[np.ndarray, "nodes nodes"], nodes: tuple[str, ...]
+    system: TranscriptionalCircuit, node: int, weights: Float[np.ndarray, "nodes nodes"]
 ) -> Expression:
     inputs = [
-        _times(Symbol(_weight(node, j)), Symbol(nodes[j])) for j in np.flatnonzero(weights[node])
+        _times(Symbol(_weight(system, node, j)), Symbol(system.state_names[j]))
+        for j in np.flatnonzero(weights[node]).tolist()
     ]
     total = Call("plus", (*inputs, Symbol(f"B{node}")))
     below = Call("plus", (Number(1.0), Call("exp", (Call("minus", (total,)),))))
@@ -65,5 +66,6 @@ def _times(*factors: Expression) -> Expression:
     return Call("times", factors)
 
 
-def _weight(i: int, j: int) -> str:
-    return f"W{i}_{j}"
+def _weight(system: TranscriptionalCircuit, i: int, j: int) -> str:
+    n = system.num_states
+    return system.parameter_names[n + n * i + j]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def read_history(folder: Path) -> History:
     if not path.is_file():
         raise ValueError(f"{path}: there is no history here; explore without --resume first")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return History.from_arrays(dict(arrays))
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from None

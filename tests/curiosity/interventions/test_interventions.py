@@ -80,7 +80,7 @@ def test_a_constant_changes_for_a_while_and_comes_back():
     states = run(system, START, action)[0, :, 0]
     # Steps 10 to 19 decay at 1.5 instead of 0.5: one more unit of time constant in all.
     extra = np.clip(TIMES - 1.0, 0.0, 1.0)
-    np.testing.assert_allclose(states, np.exp(-0.5 * TIMES - extra), rtol=2e-6)
+    np.testing.assert_allclose(states, np.exp(-0.5 * TIMES - extra), rtol=1e-5)
 
 
 def test_adding_to_a_state_acts_at_every_step():
@@ -130,7 +130,7 @@ def test_noise_has_its_scale_and_pushes_reach_the_surface():
     # The standard error of a standard deviation of n draws is sd / sqrt(2 n): 1.1 %; five of them.
     np.testing.assert_allclose(noise.std(axis=0), [0.5, 2.0], rtol=0.056)
     pushes = draw_pushes(jnp.arange(500), jnp.array([0.5, 2.0]), key=key).amounts
-    share = np.abs(pushes / np.array([0.5, 2.0]))
+    share = np.abs(np.asarray(pushes) / np.array([0.5, 2.0]))
     np.testing.assert_allclose(share.max(axis=1), 1.0)
     assert (share.min(axis=1) < 1).all()
 
@@ -158,9 +158,9 @@ def test_an_elastic_wall_is_a_mirror():
 
 def test_a_sticky_wall_holds():
     stuck = run(system_of(drift), START, wall("sticky"))[..., 0]
-    np.testing.assert_allclose(stuck[0, 25:], 2.02, rtol=1e-3)
-    assert (stuck[0] < 2.02).all()
-    np.testing.assert_allclose(stuck[1, 25:], stuck[1, 25], rtol=2e-3)
+    # The last step that does not cross ends at 2.0; there both states stay.
+    np.testing.assert_allclose(stuck[0, 20:], 2.0, rtol=1e-9)
+    np.testing.assert_allclose(stuck[1, 20:], 2.5, rtol=1e-9)
 
 
 def test_a_force_field_stops_the_way_towards_it_only():
