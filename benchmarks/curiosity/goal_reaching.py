@@ -40,7 +40,9 @@ def refined(seeds: range) -> dict[str, dict]:
     for seed in seeds:
         history = explore(experiment, config, key=jax.random.key(seed))
         for name, budget in REFINED.items():
-            found = [reach(experiment, t, history, budget=budget) for t in PUBLISHED_TARGETS.values()]
+            found = [
+                reach(experiment, t, history, budget=budget) for t in PUBLISHED_TARGETS.values()
+            ]
             rows[name].append([published_loss(one.root_mean_square) for one in found])
             spent[name] = EXPLORED + max(one.rollouts for one in found)
     return {name: summary(np.array(row)) | {"rollouts": spent[name]} for name, row in rows.items()}

@@ -1,7 +1,7 @@
 """The area within reach of the points found: coverage of the plane of end points."""
 
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 

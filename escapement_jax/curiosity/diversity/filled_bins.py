@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from escapement_jax.curiosity.behaviour.feasibility import feasible_cells
 from escapement_jax.curiosity.diversity.grid import DescriptorGrid

@@ -18,7 +18,7 @@ class Walls(AbstractIntervention):
 
     A step crosses a plate if it changes sides inside the plate's edges. An *elastic* plate mirrors
     the end of the step, a *sticky* one lets the step not happen, and a *force field* takes away the
-    part of the motion towards the plate, all of it at the plate and less with the distance `d` from it
+    part of the motion towards the plate, all of it at the plate and less with the distance from it
     (`a` across, `b` beyond its edges): a share `exp(-(a / s_a)^2 / 2 - (b / s_b)^2 / 2)`.
 
     Attributes:

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.rollouts.fixed_step import FixedStepRollout, batched_step
@@ -77,8 +77,8 @@ def _first_failing_time(
 
     def body(carry: tuple[Array, Array], step: Array) -> tuple[tuple[Array, Array], None]:
         y, alive = carry
-        return (advance(step, y, args)[1], alive + is_finite(y)), None
+        return (advance(step, y, args)[1], alive + is_finite(y).astype(alive.dtype)), None
 
     start = (y, jnp.zeros(parameters.shape[0], jnp.int32))
     (_, alive), _ = lax.scan(body, start, jnp.arange(rollout.num_steps + 1))
-    return alive * rollout.step_size
+    return alive.astype(y.dtype) * rollout.step_size

@@ -5,8 +5,8 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from escapement_jax.curiosity.systems.base import AbstractSystem
 from escapement_jax.curiosity.systems.box import Box
