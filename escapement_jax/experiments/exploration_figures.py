@@ -76,9 +76,10 @@ def save_figures(
     """
     behaviour = experiment.behaviour
     oscillating = behaviour.names == DESCRIPTOR_NAMES
-    circuit = isinstance(experiment.system, TranscriptionalCircuit)
+    system = experiment.system
+    circuit = isinstance(system, TranscriptionalCircuit)
     feasible = None
-    if oscillating and circuit and not experiment.system.free_decay:
+    if oscillating and isinstance(system, TranscriptionalCircuit) and not system.free_decay:
         feasible = int(feasible_cells(grid.low, grid.high, grid.bins).sum())
     save_figure(plot_archive(history, behaviour), folder / "archive")
     save_figure(plot_curves(history, grid, feasible=feasible), folder / "curves")
@@ -89,7 +90,7 @@ def save_figures(
     if oscillating:
         shown = times >= times[-1] - SECONDS_SHOWN
         times, courses = times[shown], courses[..., shown]
-    names = experiment.system.state_names
+    names = system.state_names
     if not circuit:
         courses, names = (
             courses[:, list(experiment.rollout.observed)],
@@ -97,9 +98,9 @@ def save_figures(
         )
     figure = plot_time_courses(times, courses, titles=titles, state_names=names)
     save_figure(figure, folder / "time_courses")
-    if isinstance(experiment.system, TranscriptionalCircuit):
+    if isinstance(system, TranscriptionalCircuit):
         weights = [
-            np.asarray(experiment.system.unpack(jnp.asarray(row))[1].weights)
+            np.asarray(system.unpack(jnp.asarray(row))[1].weights)
             for row in history.parameters[chosen]
         ]
         save_figure(plot_circuits(np.stack(weights), titles=titles), folder / "circuits")

@@ -76,8 +76,19 @@ def _rollout(config: ExploreConfig, system: AbstractSystem) -> AbstractRollout:
     observed = tuple(map(system.state_names.index, names))
     kept = config.num_kept or max(config.num_steps // 2, 1)
     if config.solver == "stiff":
-        return StiffRollout(config.num_steps, config.step_size, kept, observed)
-    return FixedStepRollout(config.num_steps, config.step_size, kept, config.solver, observed)
+        return StiffRollout(
+            num_steps=config.num_steps,
+            step_size=config.step_size,
+            num_kept=kept,
+            observed=observed,
+        )
+    return FixedStepRollout(
+        num_steps=config.num_steps,
+        step_size=config.step_size,
+        num_kept=kept,
+        method=config.solver,
+        observed=observed,
+    )
 
 
 def _behaviour(

@@ -30,7 +30,7 @@ def draw_circuit(axes: Axes, weights: Float[np.ndarray, "nodes nodes"]) -> None:
         _draw_edge(axes, places[source], places[target], share, is_loop=source == target)
     for node, place in enumerate(places):
         axes.add_patch(Circle(tuple(place), NODE_RADIUS, fc="white", ec="black", lw=1, zorder=3))
-        axes.text(*place, str(node), ha="center", va="center", fontsize=9, zorder=4)
+        axes.text(place[0], place[1], str(node), ha="center", va="center", fontsize=9, zorder=4)
     axes.set(xlim=(-1.75, 1.75), ylim=(-1.1, 1.75), aspect="equal")
     axes.axis("off")
 

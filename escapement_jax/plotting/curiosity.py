@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -205,8 +206,9 @@ def _draw_bound(axes: Axes, first: str, second: str) -> None:
     """Draw the largest amplitude that any circuit reaches (`feasibility.largest_amplitude`)."""
     if (first, second) == ("amplitude", "frequency_hz"):
         frequency = np.linspace(*axes.get_ylim(), 200)[1:]
-        centre = np.full_like(frequency, 0.5)
-        axes.plot(np.asarray(largest_amplitude(centre, frequency)), frequency, **_BOUND)
+        centre = jnp.full(frequency.shape, 0.5)
+        largest = np.asarray(largest_amplitude(centre, jnp.asarray(frequency, centre.dtype)))
+        axes.plot(largest, frequency, **_BOUND)
         axes.legend(loc="upper right")
     elif (first, second) == ("offset", "amplitude"):
         offset = np.linspace(*axes.get_xlim(), 200)[1:-1]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from escapement_jax.array_types import PRNGKey
-from escapement_jax.curiosity.experiment import Experiment
+from escapement_jax.curiosity.experiment import Experiment, Observations
 from escapement_jax.curiosity.interventions.perturbations import AbstractPerturbation
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 
@@ -119,7 +119,7 @@ def experiment_after(
     perturbation: AbstractPerturbation,
     *,
     key: PRNGKey,
-):
+) -> Observations:
     """Draw one disturbance for every member and observe the disturbed rollouts."""
 
     def draw(member: Array, course: Array, member_key: PRNGKey):

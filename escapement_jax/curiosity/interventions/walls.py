@@ -13,6 +13,7 @@ from escapement_jax.curiosity.interventions.base import AbstractIntervention
 
 Collision: TypeAlias = Literal["elastic", "sticky", "force_field"]
 
+
 class Walls(AbstractIntervention):
     """Flat plates in the space of some states, each at right angles to one of its axes.
 

@@ -65,10 +65,10 @@ class StiffRollout(AbstractRollout):
         Raises:
             ValueError: Double precision is off, or a state is observed that does not exist.
         """
-        if not jax.config.jax_enable_x64:
+        if jnp.result_type(float) != jnp.float64:
             raise ValueError(
-                "stiff systems need double precision; set jax_enable_x64 before the first array is "
-                'made: jax.config.update("jax_enable_x64", True)'
+                "stiff systems need double precision; set the environment variable "
+                "JAX_ENABLE_X64=1, or enable it before the first array is made"
             )
         if not all(0 <= i < system.num_states for i in self.observed):
             raise ValueError(
