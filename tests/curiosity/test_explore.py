@@ -106,8 +106,8 @@ def test_histories_of_other_searches_are_refused():
         explore(SYSTEM, config(), key=jax.random.key(8), history=done)
     with pytest.raises(ValueError, match="room for 80"):
         explore(SYSTEM, config(budget=80), key=KEY, history=done)
+    arrays = {name: a for name, a in done.to_arrays().items() if name != "codes"}
     with pytest.raises(ValueError, match="no array 'codes'"):
-        arrays = {name: a for name, a in done.to_arrays().items() if name != "codes"}
         History.from_arrays(arrays)
 
 

@@ -77,7 +77,8 @@ def _moments(
         seen = jnp.where(rises, time, 0)
         first = jnp.where(rises & (number == 0), time, first)
         last = jnp.where(rises, time, last)
-        found = (number + rises.astype(number.dtype), first, last, total + seen, squares + jnp.square(seen))
+        number = number + rises.astype(number.dtype)
+        found = (number, first, last, total + seen, squares + jnp.square(seen))
         return (found, value), None
 
     # Centred times keep the second moment exact in single precision.

@@ -5,11 +5,13 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jaxtyping import Array, Float
 
 from escapement_jax.curiosity.goals.target import Target
+
+FIRST, SECOND = 0.9, 0.999
+"""Decay of the two moments of Adam (Kingma and Ba 2015)."""
 
 
 class Stage(NamedTuple):
@@ -79,20 +81,24 @@ def _descend(
     periods: float,
     learning_rate: float,
 ) -> tuple[Float[Array, "batch parameters"], Float[Array, " batch"]]:
-    optimiser = optax.adam(learning_rate)
     value_and_slope = jax.vmap(jax.value_and_grad(lambda u: target.loss(u, periods)))
 
-    def body(carry: tuple, _: None) -> tuple[tuple, None]:
-        here, memory, best, least = carry
+    def body(carry: tuple, count: Array) -> tuple[tuple, None]:
+        here, mean, square, best, least = carry
         value, slope = value_and_slope(here)
         closer = value < least
         best = jnp.where(closer[:, None], here, best)
         least = jnp.where(closer, value, least)
         slope = jnp.where(jnp.isfinite(slope), slope, 0)
-        length = jnp.linalg.norm(slope, axis=1, keepdims=True)
-        change, memory = optimiser.update(slope / jnp.maximum(length, 1e-9), memory, here)
-        return (jnp.clip(optax.apply_updates(here, change), 0, 1), memory, best, least), None
+        slope = slope / jnp.maximum(jnp.linalg.norm(slope, axis=1, keepdims=True), 1e-9)
+        mean = FIRST * mean + (1 - FIRST) * slope
+        square = SECOND * square + (1 - SECOND) * jnp.square(slope)
+        step = mean / (1 - FIRST**count) / (jnp.sqrt(square / (1 - SECOND**count)) + 1e-8)
+        following = jnp.clip(here - learning_rate * step, 0, 1)
+        return (following, mean, square, best, least), None
 
-    start = (unit, optimiser.init(unit), unit, jnp.full(unit.shape[0], jnp.inf, unit.dtype))
-    (_, _, best, least), _ = lax.scan(body, start, None, length=num_steps)
+    nothing = jnp.zeros_like(unit)
+    start = (unit, nothing, nothing, unit, jnp.full(unit.shape[0], jnp.inf, unit.dtype))
+    counts = jnp.arange(1, num_steps + 1).astype(unit.dtype)
+    (_, _, _, best, least), _ = lax.scan(body, start, counts)
     return best, least

@@ -24,7 +24,7 @@ def hypercube_goals(
     """
     shape = (number, low.shape[0])
     u = jax.random.uniform(key, shape, jnp.real(low).dtype) - 0.5
-    return ((low + high) / 2)[None] + scaling * (high - low)[None] * u
+    return ((low + high) / 2)[None] + scaling * (high - low)[None] * u.astype(low.dtype)
 
 
 def reached_extent(
@@ -67,10 +67,10 @@ def nearest_rows(
         free = lax.dynamic_slice_in_dim(counted, first, chunk, 0)
         apart = lax.map(lambda goal: jnp.abs(rows - goal[None]).mean(-1), goals)
         apart = jnp.where(free[None], apart, jnp.inf)
-        least = jnp.argmin(apart, 1)
+        least = jnp.argmin(apart, 1).astype(jnp.int32)
         distance = jnp.take_along_axis(apart, least[:, None], 1)[:, 0]
         closer = distance < best[1]
-        at = (first + least).astype(jnp.int32)
+        at = first + least
         return jnp.where(closer, at, best[0]), jnp.where(closer, distance, best[1])
 
     none = jnp.zeros(goals.shape[0], jnp.int32)

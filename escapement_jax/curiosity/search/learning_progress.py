@@ -119,7 +119,7 @@ class LearningProgressFlow(AbstractStrategy):
         self, library: Library, memory: RecentGoals, points: Float[Array, "rows descriptors"]
     ) -> tuple[Float[Array, " window"], Float[Array, "window descriptors"]]:
         """Return the progress of recent goals and its slope."""
-        rows = jnp.arange(library.capacity)
+        rows = jnp.arange(library.capacity, dtype=jnp.int32)
         since = jnp.min(jnp.where(memory.set_at >= 0, memory.set_at, library.num_done))
         earlier = library.found & (rows < since)
         before = points[nearest_rows(points, earlier, memory.goals, library.num_done)[0]]

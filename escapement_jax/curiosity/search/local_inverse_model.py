@@ -28,10 +28,10 @@ def ridge_slopes(
     x, y = root * steps, root * changes
     num_neighbours, num_parameters = x.shape[-2:]
     if num_parameters <= num_neighbours:
-        gram = jnp.einsum("bki,bkj->bij", x, x) + ridge * jnp.eye(num_parameters, dtype=x.dtype)
+        gram = _damped(jnp.einsum("bki,bkj->bij", x, x), ridge)
         slopes = jnp.linalg.solve(gram, jnp.einsum("bki,bkc->bic", x, y))
     else:
-        gram = jnp.einsum("bki,bli->bkl", x, x) + ridge * jnp.eye(num_neighbours, dtype=x.dtype)
+        gram = _damped(jnp.einsum("bki,bli->bkl", x, x), ridge)
         slopes = jnp.einsum("bki,bkc->bic", x, jnp.linalg.solve(gram, y))
     return slopes.swapaxes(-1, -2)
 
@@ -53,8 +53,11 @@ def smallest_step(
     Returns:
         Steps in parameter space.
     """
-    gram = jnp.einsum("bci,bdi->bcd", slopes, slopes)
-    gram = gram + ridge * jnp.eye(slopes.shape[-2], dtype=slopes.dtype)
+    gram = _damped(jnp.einsum("bci,bdi->bcd", slopes, slopes), ridge)
     step = jnp.einsum("bci,bc->bi", slopes, jnp.linalg.solve(gram, change[..., None])[..., 0])
     length = jnp.linalg.norm(step, axis=-1, keepdims=True)
     return step * jnp.minimum(1, longest / (length + 1e-9))
+
+
+def _damped(gram: Float[Array, "batch n n"], ridge: float) -> Float[Array, "batch n n"]:
+    return gram + ridge * jnp.eye(gram.shape[-1], dtype=gram.dtype)[None]

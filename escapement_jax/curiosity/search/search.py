@@ -99,9 +99,8 @@ class Search(eqx.Module):
 
     def _ask_start(self, state: SearchState, key: PRNGKey) -> tuple[Proposal, PyTree[Array]]:
         del key
-        rows = jnp.minimum(
-            state.library.num_done + jnp.arange(self.batch_size), state.starts.shape[0] - 1
-        )
+        rows = state.library.num_done + jnp.arange(self.batch_size, dtype=jnp.int32)
+        rows = jnp.minimum(rows, state.starts.shape[0] - 1)
         return Proposal(state.starts[rows], self._no_parents()), state.memory
 
     def _ask_afresh(self, state: SearchState, key: PRNGKey) -> tuple[Proposal, PyTree[Array]]:

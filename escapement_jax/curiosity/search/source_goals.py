@@ -43,15 +43,16 @@ class SourceGoals(AbstractStrategy):
                 "the goal space of the published search is empty: the behaviour has no spectrum; "
                 "observe a SourceOscillation with num_bins other than 0"
             )
-        real = self.box.low.dtype
-        return jnp.zeros((capacity, num_embedding), jnp.result_type(real, jnp.complex64))
+        wide = self.box.low.dtype == jnp.float64
+        kind = jnp.complex128 if wide else jnp.complex64
+        return jnp.zeros((capacity, num_embedding), kind)
 
     def ask(
         self, library: Library, memory: Spectra, batch_size: int, *, key: PRNGKey
     ) -> tuple[Proposal, Spectra]:
         """Draw goals, find the nearest rollouts and mutate them."""
         goal_key, mutation_key = jax.random.split(key)
-        used = jnp.arange(library.capacity) < library.num_done
+        used = jnp.arange(library.capacity, dtype=jnp.int32) < library.num_done
         low, high = reached_extent(memory, used)
         goals = hypercube_goals(low, high, batch_size, self.scaling, key=goal_key)
         span = high - low

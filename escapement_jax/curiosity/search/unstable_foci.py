@@ -150,7 +150,7 @@ def _eliminate(
         pivot = table[k, k]
         pivot = jnp.where(jnp.abs(pivot) < SMALLEST_PIVOT, SMALLEST_PIVOT, pivot)
         sign = sign * jnp.sign(pivot)
-        row = table[k] / pivot
+        row = table[k] / pivot[None]
         others = jnp.array([i != k for i in range(n)])[:, None, None]
         table = jnp.where(others, table - table[:, k][:, None] * row[None], row[None])
     return table[:, n:], sign
