@@ -62,6 +62,11 @@ class ExploreConfig(Configuration):
     """Rollouts before the strategy begins; default: 300 for unstable foci, 1000 for imgep, 200."""
     bins: int = 20
     """Cells per axis of the space of behaviours."""
+    target: tuple[float, float, float] | None = None
+    """An oscillation to build at the end from what was found: amplitude (half the swing), offset,
+    frequency in Hz."""
+    target_budget: int = 94
+    """Rollouts that may be spent on the target after the search."""
     checkpoint_every: int = 50
     """Batches between two checkpoints."""
     seed: int = 1
@@ -72,6 +77,13 @@ class ExploreConfig(Configuration):
         at_least(self, 1, "checkpoint_every")
         at_least(self, 0, "num_starts", "seed")
         positive(self, "step_size")
+        if self.target is not None and (self.behaviour == "end-point" or self.solver == "stiff"):
+            raise ValueError(
+                "a target is an oscillation followed with fixed steps; leave out target, or choose "
+                "behaviour oscillation and solver rk4"
+            )
+        if self.target is not None and not (self.target[0] > 0 and self.target[2] > 0):
+            raise ValueError(f"target is {self.target}; its amplitude and frequency must be > 0")
         for name in ("weight_range", "bias_range", "decay_range"):
             bounds = getattr(self, name)
             if bounds is not None and not bounds[0] < bounds[1]:

@@ -23,6 +23,7 @@ from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
 from escapement_jax.experiments.exploration_figures import representatives, save_figures
 from escapement_jax.experiments.explored_system import experiment_of
+from escapement_jax.experiments.target_circuit import build_target
 from escapement_jax.io.curiosity.circuits import write_network
 from escapement_jax.io.curiosity.discoveries import write_discoveries, write_parameters
 from escapement_jax.io.curiosity.histories import HISTORY_FILE, read_history, write_history
@@ -67,6 +68,8 @@ def run_explore(
         searching = report.seconds
         _write(output, experiment, history, config)
         summary = summarise(experiment, history, config)
+        if config.target is not None:
+            summary["target"] = build_target(output, experiment, history, config)
         summary["seconds"] = {
             "compile": searching["compile"],
             "search": searching["run"],
@@ -127,6 +130,8 @@ def describe(summary: dict[str, object]) -> str:
     if "percent_of_feasible" in summary:
         share = summary["percent_of_feasible"]
         lines.append(f"{share:.1f} % of the cells that any circuit can reach")
+    if isinstance(target := summary.get("target"), dict):
+        lines.append(target["verdict"])
     if summary["failed"]:
         lines.append(f"rollouts that failed: {summary['failed']}")
     lines.append(

@@ -26,7 +26,7 @@ def draw_circuit(axes: Axes, weights: Float[np.ndarray, "nodes nodes"]) -> None:
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     strongest = max(float(np.abs(weights).max()), 1e-12)
     for target, source in np.argwhere(np.abs(weights) > LEAST_DRAWN_SHARE * strongest).tolist():
-        share = weights[target, source] / strongest
+        share = float(weights[target, source]) / strongest
         _draw_edge(axes, places[source], places[target], share, is_loop=source == target)
     for node, place in enumerate(places):
         axes.add_patch(Circle(tuple(place), NODE_RADIUS, fc="white", ec="black", lw=1, zorder=3))

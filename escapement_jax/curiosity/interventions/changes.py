@@ -166,8 +166,15 @@ def _change(
     on, places = _find(system, tuple(bounds))
     first, last = steps_between(between, step_size)
     low, high = np.array(list(bounds.values()), dtype=float).T
-    steps = [jnp.full(len(places), step, jnp.int32) for step in (first, last)]
-    return Change(kind, on, places, *steps, jnp.asarray(low), jnp.asarray(high))
+    return Change(
+        kind=kind,
+        on=on,
+        places=places,
+        first=jnp.full(len(places), first, jnp.int32),
+        last=jnp.full(len(places), last, jnp.int32),
+        low=jnp.asarray(low),
+        high=jnp.asarray(high),
+    )
 
 
 def _find(system: AbstractSystem, names: tuple[str, ...]) -> tuple[Quantity, tuple[int, ...]]:

@@ -48,7 +48,7 @@ def draw_noise(
 ) -> Kicks:
     """Draw normal noise with a standard deviation per state for given steps."""
     draws = jax.random.normal(key, (steps.shape[0], scale.shape[0]), scale.dtype)
-    return Kicks(steps, scale[None] * draws)
+    return Kicks(steps=steps, amounts=scale[None] * draws)
 
 
 def draw_pushes(
@@ -64,4 +64,4 @@ def draw_pushes(
     face = jax.random.randint(key_face, shape[:1], 0, shape[1])
     sign = jax.random.rademacher(key_sign, shape[:1], reach.dtype)
     on_face = jnp.arange(shape[1])[None] == face[:, None]
-    return Kicks(steps, jnp.where(on_face, sign[:, None], inside) * reach[None])
+    return Kicks(steps=steps, amounts=jnp.where(on_face, sign[:, None], inside) * reach[None])

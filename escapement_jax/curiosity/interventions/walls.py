@@ -60,8 +60,8 @@ class Walls(AbstractIntervention):
         here, there = y[places], y_next[places]
         collide = _COLLISIONS[self.collision]
         for wall in range(self.normal.shape[0]):
-            plate = [part[wall] for part in (self.normal, self.centre, self.half_width)]
-            there = collide(here, there, *plate, self.reach[wall])
+            plate = self.normal[wall], self.centre[wall], self.half_width[wall], self.reach[wall]
+            there = collide(here, there, *plate)
         return y_next.at[places].set(there)
 
 
@@ -96,8 +96,8 @@ def draw_walls(
     # Halfway through a step, so that the course meets the wall and does not start on it.
     centre = 0.5 * (path[:, at] + path[:, at + 1]).T
     return Walls(
-        collision,
-        states,
+        collision=collision,
+        states=states,
         normal=jax.random.randint(key_axis, (num_walls,), 0, len(states)),
         centre=centre,
         half_width=jnp.broadcast_to((0.5 * length * extent)[None], centre.shape),

@@ -54,4 +54,4 @@ def energy_landscape(
     with np.errstate(divide="ignore"):
         energy = -np.log(counts / counts.max())
     centres = [0.5 * (edges[:-1] + edges[1:]) for edges in (x_edges, y_edges)]
-    return EnergyLandscape(*centres, energy)
+    return EnergyLandscape(centres[0], centres[1], energy)

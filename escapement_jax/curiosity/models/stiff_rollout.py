@@ -118,6 +118,7 @@ class StiffRollout(AbstractRollout):
         )
         end = jnp.asarray(self.num_steps * self.step_size, member.dtype)
         solution = self._solve(system, jnp.zeros_like(end), end, y0, args, saved)
+        assert solution.ys is not None
         seen, final = solution.ys
         return seen.T, final[0], _code(solution.result, final[0])
 
@@ -133,6 +134,7 @@ class StiffRollout(AbstractRollout):
             start = step.astype(y.dtype) * self.step_size
             end = (step + 1).astype(y.dtype) * self.step_size
             solution = self._solve(system, start, end, seen, held, diffrax.SaveAt(t1=True))
+            assert solution.ys is not None
             following = intervention.after_step(step, seen, solution.ys[0], held)
             worst = jnp.maximum(code, _code(solution.result, following))
             return (following, worst), seen[observed]
