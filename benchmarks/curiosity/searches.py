@@ -38,7 +38,7 @@ CASES = {
             num_steps=10_000,
             step_size=0.01,
         ),
-        3,
+        2,
     ),
     "random": (ExploreConfig(strategy="random"), 3),
     "descriptor-goals": (ExploreConfig(strategy="descriptor-goals"), 3),

@@ -65,7 +65,7 @@ def nearest_rows(
         first = jnp.minimum(k * chunk, points.shape[0] - chunk)
         rows = lax.dynamic_slice_in_dim(points, first, chunk, 0)
         free = lax.dynamic_slice_in_dim(counted, first, chunk, 0)
-        apart = lax.map(lambda goal: jnp.abs(rows - goal[None]).mean(-1), goals)
+        apart = lax.map(lambda goal: _modulus(rows - goal[None]).mean(-1), goals)
         apart = jnp.where(free[None], apart, jnp.inf)
         least = jnp.argmin(apart, 1).astype(jnp.int32)
         distance = jnp.take_along_axis(apart, least[:, None], 1)[:, 0]
@@ -76,3 +76,10 @@ def nearest_rows(
     none = jnp.zeros(goals.shape[0], jnp.int32)
     farthest = jnp.full(goals.shape[0], jnp.inf, jnp.real(points).dtype)
     return lax.fori_loop(0, -(-num_rows // chunk), body, (none, farthest))
+
+
+def _modulus(value: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return the modulus, without the care for overflow that makes that of numpy slow."""
+    if not jnp.iscomplexobj(value):
+        return jnp.abs(value)
+    return jnp.sqrt(jnp.square(value.real) + jnp.square(value.imag))

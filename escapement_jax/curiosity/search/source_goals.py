@@ -56,8 +56,8 @@ class SourceGoals(AbstractStrategy):
         low, high = reached_extent(memory, used)
         goals = hypercube_goals(low, high, batch_size, self.scaling, key=goal_key)
         span = high - low
-        scale = jnp.where(span == 0, 1, span)[None]
-        parents = nearest_rows(memory / scale, used, goals / scale, library.num_done)[0]
+        shrink = (1 / jnp.where(span == 0, 1, span))[None]
+        parents = nearest_rows(memory * shrink, used, goals * shrink, library.num_done)[0]
         unit = self.box.to_unit(library.parameters[parents])
         moved = gaussian(unit, self.mutation, key=mutation_key)
         return Proposal(self.box.from_unit(moved), parents), memory
