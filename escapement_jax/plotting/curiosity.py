@@ -199,7 +199,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def _label(name: str) -> str:
-    return LABELS.get(name, name.replace("_", " "))
+    return LABELS.get(name, name)
 
 
 def _draw_bound(axes: Axes, first: str, second: str) -> None:
