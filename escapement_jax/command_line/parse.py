@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from escapement_jax.command_line.configuration import CONFIGURATION_VERBS
+from escapement_jax.command_line.curiosity import CURIOSITY_VERBS
 from escapement_jax.command_line.elm import ELM_VERBS
 from escapement_jax.command_line.genealogy import GENEALOGY_VERBS
 from escapement_jax.command_line.tables import CONFIGURATIONS, read_all_tables
@@ -18,6 +19,7 @@ from escapement_jax.config.toml import closest, read_toml
 VERBS: dict[str, Callable[..., Verb]] = {
     **GENEALOGY_VERBS,
     **ELM_VERBS,
+    **CURIOSITY_VERBS,
     **CONFIGURATION_VERBS,
 }
 """Every verb by the words that call it."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from escapement_jax.config.base import Configuration
 from escapement_jax.config.calibration import CalibrateConfig
+from escapement_jax.config.curiosity import ExploreConfig
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
@@ -17,6 +18,7 @@ CONFIGURATIONS = {
         CalibrateConfig,
         DecomposeConfig,
         SimulateElmConfig,
+        ExploreConfig,
     )
 }
 """Every configuration class by its TOML table."""

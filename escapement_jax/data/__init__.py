@@ -24,3 +24,8 @@ def elm_source() -> Path:
     An input of `escapement decompose`.
     """
     return _FOLDER / "equivalent_linear_mapping_replicate_1.npz"
+
+
+def rkip_erk_model() -> Path:
+    """Return the path of the RKIP-ERK signalling pathway in SBML (BioModel 647)."""
+    return _FOLDER / "rkip_erk_biomodel_647.xml"

@@ -1,0 +1,1 @@
+"""Histories, discoveries and circuits in files."""
