@@ -1,0 +1,1 @@
+"""Homeostasis and metabolite types from metabolic time courses."""
