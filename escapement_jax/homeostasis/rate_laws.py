@@ -18,6 +18,8 @@ from escapement_jax.array_types import PRNGKey
 
 LawName = Literal["mass-action", "power", "saturating", "spline", "neural"]
 
+Concentration = Float[Array, ""]
+
 SMALLEST_CONCENTRATION = 1e-8
 """Concentrations below are taken as this one, so that their logarithm exists."""
 
@@ -26,17 +28,22 @@ class AbstractRateLaw(eqx.Module):
     """A substrate law ``f`` with free parameters.
 
     Implementing a law: store the parameters as inexact arrays and everything else as static
-    fields, and write ``log_factor`` elementwise with ``log_factor(1) = 0``.
+    fields, and write ``log_factor_at`` for one concentration, with ``log_factor_at(1) = 0``.
     """
 
     @abstractmethod
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
+        """Return ``log f(c)`` of one concentration."""
+
+    def log_factor(self, concentrations: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return ``log f(c)`` of each concentration."""
+        return jnp.vectorize(self.log_factor_at)(concentrations)
 
     @property
     def parameters(self) -> Float[Array, " parameters"]:
         """The free parameters as one vector; empty if there are none."""
-        return ravel_pytree(eqx.filter(self, eqx.is_inexact_array))[0]
+        free = eqx.filter(self, eqx.is_inexact_array)
+        return ravel_pytree(free)[0] if jax.tree.leaves(free) else jnp.zeros(0)
 
     def with_parameters(self, values: Float[Array, " parameters"]) -> Self:
         """Return the law with other values of its free parameters."""
@@ -44,15 +51,15 @@ class AbstractRateLaw(eqx.Module):
         return eqx.combine(ravel_pytree(free)[1](values), rest)
 
 
-def log_concentration(concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Return ``log c``, with concentrations near 0 taken as the smallest."""
+def log_concentration(concentration: Concentration) -> Concentration:
+    """Return ``log c``, a concentration near 0 taken as the smallest."""
     return jnp.log(jnp.maximum(concentration, SMALLEST_CONCENTRATION))
 
 
 class MassAction(AbstractRateLaw):
     """``f(c) = c``: molecules meet at random."""
 
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``log c``."""
         return log_concentration(concentration)
 
@@ -66,7 +73,7 @@ class PowerLaw(AbstractRateLaw):
 
     exponent: Float[Array, ""]
 
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``p log c``."""
         return self.exponent * log_concentration(concentration)
 
@@ -80,7 +87,7 @@ class Saturating(AbstractRateLaw):
 
     log_constant: Float[Array, ""]
 
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``log c + log(1 + K) - log(c + K)``."""
         log_c = log_concentration(concentration)
         return log_c + jax.nn.softplus(self.log_constant) - jnp.logaddexp(log_c, self.log_constant)
@@ -106,16 +113,16 @@ class SplineLaw(AbstractRateLaw):
         spacing = (high - low) / intervals
         return cls(jnp.full(intervals + 2, exponent * spacing), low, spacing)
 
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``s(log c) - s(0)`` for the spline ``s``."""
         return self._spline(log_concentration(concentration)) - self._spline(jnp.zeros(()))
 
-    def _spline(self, log_c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def _spline(self, log_c: Concentration) -> Concentration:
         intervals = self.increments.shape[0] - 2
         place = (log_c - self.low) / self.spacing
         inside = jnp.clip(place, 0.0, intervals)
         # A sum of steps: each increment is weighted by a B-spline summed from there upwards.
-        steps = _cubic_step(inside[..., None] - jnp.arange(-2.0, intervals))
+        steps = _cubic_step(inside - jnp.arange(-2.0, intervals))
         ends = jnp.stack([self.increments[:2].mean(), self.increments[-2:].mean()])
         beyond = jnp.minimum(place, 0.0) * ends[0] + jnp.maximum(place - intervals, 0.0) * ends[1]
         return steps @ self.increments + beyond
@@ -158,11 +165,11 @@ class NeuralLaw(AbstractRateLaw):
         outputs = 1e-3 * jax.random.normal(key, (hidden,))
         return cls(jnp.asarray(exponent), weights, -weights * centres, outputs)
 
-    def log_factor(self, concentration: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``p log c + n(log c) - n(0)``."""
         log_c = log_concentration(concentration)
         return self.exponent * log_c + self._network(log_c) - self._network(jnp.zeros(()))
 
-    def _network(self, log_c: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        hidden = jnp.tanh(log_c[..., None] * self.input_weights + self.input_biases)
+    def _network(self, log_c: Concentration) -> Concentration:
+        hidden = jnp.tanh(log_c * self.input_weights + self.input_biases)
         return hidden @ self.output_weights
