@@ -1,6 +1,7 @@
 """The fit to noisy data: segments that grow longer, weights that follow the fit."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -10,6 +11,7 @@ from escapement_jax.homeostasis.identifiability.structure import Structure
 from escapement_jax.homeostasis.network import Network
 from escapement_jax.homeostasis.rate_laws import AbstractRateLaw
 from escapement_jax.homeostasis.regression.equations import Coefficients, Factor
+from escapement_jax.homeostasis.regression.initial_fit import InitialFit
 from escapement_jax.homeostasis.results import TrajectoryCode
 from escapement_jax.homeostasis.shooting.dynamics import Dynamics, Parameters
 from escapement_jax.homeostasis.shooting.gauss_newton import (
@@ -29,6 +31,9 @@ from escapement_jax.homeostasis.time_courses import TimeCourses
 from escapement_jax.training.progress import progress_bar
 
 STUDENT_FREEDOM = 5.0
+SEGMENTS_TO_EXPECT = 8
+SHRINKAGE_OF_SMOOTHING = 2 / 3
+"""Share of the noise left in the residuals of local quadratic fits over seven frames."""
 WORST_CHI_SQUARE = 4.0
 """A trajectory whose mean squared residual, in units of its variance, exceeds this is a misfit."""
 
@@ -84,8 +89,7 @@ def fit_by_shooting(
     time_courses: TimeCourses,
     dynamics: Dynamics,
     kept: Int[np.ndarray, " kept"],
-    start: Coefficients,
-    smooth: Float[np.ndarray, "trajectories frames metabolites"],
+    start: InitialFit,
     config: RecoverConfig,
     *,
     progress: bool = False,
@@ -96,14 +100,14 @@ def fit_by_shooting(
         time_courses: Measurements.
         dynamics: The model, its law included.
         kept: Reactions of the dynamics.
-        start: Where the coefficients start.
-        smooth: Smoothed concentrations without gaps.
+        start: Where the fit starts.
         config: Horizons, noise and robustness.
         progress: Whether to show a progress bar.
     """
-    parameters = jnp.concatenate([start.vector, dynamics.law.parameters])
-    prior = _prior_precision(dynamics, smooth, np.asarray(time_courses.times), start)
-    noise = _noise(time_courses, smooth, config, shrinkage=1.0)
+    smooth, coefficients = start.smooth, start.fit.coefficients
+    prior = _prior(dynamics, smooth, np.asarray(time_courses.times), coefficients)
+    parameters = jnp.concatenate([coefficients.vector, dynamics.law.parameters])
+    noise = _noise(time_courses, smooth, config, shrinkage=SHRINKAGE_OF_SMOOTHING)
     lost = np.zeros(time_courses.num_trajectories, bool)
     state = _State(parameters, np.maximum(smooth, 0.0), noise, lost)
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
@@ -116,12 +120,12 @@ def fit_by_shooting(
             bar.update()
         information = profile(dynamics, state.parameters, initial, shot).information
         bar.update()
-    vector, law = jnp.split(state.parameters, [len(start.vector)])
+    vector, law = jnp.split(state.parameters, [len(coefficients.vector)])
     chi_square, codes = _goodness(time_courses, state, shot, len(state.parameters))
     return ShootingFit(
         law=dynamics.law.with_parameters(law),
         coefficients=Coefficients.of_vector(vector, time_courses.num_metabolites),
-        information=information + jnp.diag(prior),
+        information=information + jnp.diag(prior[0]),
         fitted=state.fitted,
         noise=state.noise,
         chi_square=chi_square,
@@ -134,7 +138,7 @@ def _at_horizon(
     dynamics: Dynamics,
     segments: Segments,
     state: _State,
-    prior: Parameters,
+    prior: tuple[Parameters, Parameters],
     config: RecoverConfig,
 ) -> tuple[_State, Shot, Array]:
     """Fit at one horizon and pass on parameters, fitted states and noise."""
@@ -154,7 +158,9 @@ def _at_horizon(
     return _State(parameters, fitted, noise, lost), shot, initial
 
 
-def _aim(segments: Segments, state: _State, prior: Parameters, config: RecoverConfig) -> Shot:
+def _aim(
+    segments: Segments, state: _State, prior: tuple[Parameters, Parameters], config: RecoverConfig
+) -> Shot:
     """Set weights and pseudo-values from the present fit."""
     modelled = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[segments.frames]
     alive = jnp.asarray(~state.lost)[segments.trajectories].astype(modelled.dtype)
@@ -166,7 +172,7 @@ def _aim(segments: Segments, state: _State, prior: Parameters, config: RecoverCo
         STUDENT_FREEDOM if config.robust else None,
     )
     size = jnp.sqrt(jnp.mean(modelled**2, axis=(0, 1)))
-    return Shot(segments, values, weights, 1e-2 / (size + state.noise.absolute) ** 2, prior)
+    return Shot(segments, values, weights, 1e-2 / (size + state.noise.absolute) ** 2, *prior)
 
 
 def _noise(
@@ -182,10 +188,14 @@ def _noise(
     return NoiseModel(relative, absolute)
 
 
-def _prior_precision(
+def _prior(
     dynamics: Dynamics, smooth: np.ndarray, times: np.ndarray, start: Coefficients
-) -> Parameters:
-    """Wide normal priors: rates ten times the usual one, homeostasis as strong as all reactions."""
+) -> tuple[Parameters, Parameters]:
+    """Precisions and means of wide normal priors.
+
+    Rates may be ten times the usual one, homeostasis as strong as all reactions together, and each
+    parameter of the law may move by about 1 from where the regression left it.
+    """
     change = np.diff(smooth, axis=1) / np.diff(times)[None, :, None]
     pace = float(np.sqrt(np.mean(change**2)))
     size = float(np.sqrt(np.mean(smooth**2)))
@@ -194,9 +204,11 @@ def _prior_precision(
         jnp.full(len(start.rates), rate),
         jnp.full(len(start.slopes), pace / size),
         jnp.full(len(start.offsets), pace),
-        jnp.full(len(dynamics.law.parameters), 10.0),
+        jnp.ones(len(dynamics.law.parameters)),
     ]
-    return 1.0 / jnp.concatenate(sizes) ** 2
+    zeros = jnp.zeros(len(start.vector))
+    means = jnp.concatenate([zeros, dynamics.law.parameters])
+    return 1.0 / jnp.concatenate(sizes) ** 2, means
 
 
 def _goodness(
@@ -225,3 +237,38 @@ def covariance_of(fit: ShootingFit) -> Float[Array, "all all"]:
     size = fit.information.shape[0]
     covariance = Factor.of(fit.information).solve(jnp.eye(size, dtype=fit.information.dtype))
     return covariance * max(fit.chi_square, 1.0)
+
+
+def expected_information(
+    time_courses: TimeCourses,
+    dynamics: Dynamics,
+    kept: Int[np.ndarray, " kept"],
+    start: InitialFit,
+    config: RecoverConfig,
+) -> tuple[Float[Array, "all all"], float]:
+    """Return the information expected from a fit, from some segments, and the relative noise.
+
+    The sensitivities are those of the initial regression along the smoothed data.
+
+    Args:
+        time_courses: Measurements.
+        dynamics: The model at the law of the regression.
+        kept: Reactions of the dynamics.
+        start: The regression.
+        config: Horizons and noise.
+    """
+    coefficients = start.fit.coefficients
+    parameters = jnp.concatenate([coefficients.vector, dynamics.law.parameters])
+    prior, _ = _prior(dynamics, start.smooth, np.asarray(time_courses.times), coefficients)
+    noise = _noise(time_courses, start.smooth, config, shrinkage=SHRINKAGE_OF_SMOOTHING)
+    lost = np.zeros(time_courses.num_trajectories, bool)
+    state = _State(parameters, start.smooth, noise, lost)
+    horizon = max([h for h in config.horizons if h <= time_courses.num_frames], default=16)
+    segments = cut(time_courses, horizon, kept)
+    total = segments.mask.sum()
+    chosen = np.unique(np.linspace(0, len(segments.mask) - 1, SEGMENTS_TO_EXPECT).astype(int))
+    some = jax.tree.map(lambda leaf: leaf[chosen], segments)
+    shot = _aim(some, state, (prior, parameters), config)
+    initial = jnp.asarray(start.smooth.reshape(-1, start.smooth.shape[-1]))[some.frames[:, 0]]
+    information = profile(dynamics, parameters, initial, shot).information
+    return information * (total / some.mask.sum()) + jnp.diag(prior), noise.relative

@@ -26,7 +26,8 @@ class Shot(eqx.Module):
         weights: One over their variance; 0 where missing.
         state_precision: One over the squared size of each metabolite's concentrations; keeps
             initial states of metabolites that a segment did not measure in bounds.
-        prior_precision: Of a normal prior around 0 on each parameter.
+        prior_precision: Of a normal prior on each parameter.
+        prior_mean: Its centre.
     """
 
     segments: Segments
@@ -34,6 +35,7 @@ class Shot(eqx.Module):
     weights: Float[Array, "segments horizon metabolites"]
     state_precision: Float[Array, " metabolites"]
     prior_precision: Parameters
+    prior_mean: Parameters
 
 
 class Profile(eqx.Module):
@@ -104,7 +106,7 @@ def _cost_and_gradient(
     def cost(parameters: Array, initial: Array) -> Array:
         states = solve_segments(dynamics, parameters, initial, shot.segments)
         misfit = jnp.sum(shot.weights * (shot.values - states) ** 2)
-        return misfit + jnp.sum(shot.prior_precision * parameters**2)
+        return misfit + jnp.sum(shot.prior_precision * (parameters - shot.prior_mean) ** 2)
 
     return jax.value_and_grad(cost, argnums=(0, 1))(parameters, initial)
 
