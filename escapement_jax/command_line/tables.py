@@ -5,11 +5,21 @@ from pathlib import Path
 from escapement_jax.config.base import Configuration
 from escapement_jax.config.calibration import CalibrateConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
+from escapement_jax.config.gradient_baseline import GradientConfig
+from escapement_jax.config.homeostasis import RecoverConfig
+from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
 from escapement_jax.config.toml import closest, read_document, read_toml, table_names
 
 CONFIGURATIONS = {
     config_class.table_name: config_class
-    for config_class in (InferConfig, SimulateGenealogyConfig, CalibrateConfig)
+    for config_class in (
+        InferConfig,
+        SimulateGenealogyConfig,
+        CalibrateConfig,
+        RecoverConfig,
+        GradientConfig,
+        SimulateHomeostasisConfig,
+    )
 }
 """Every configuration class by its TOML table."""
 

@@ -14,7 +14,9 @@ NETWORK_ARRAYS = ("stoichiometry", "substrate_orders", "metabolite_names", "reac
 DATA_ARRAYS = ("times", "concentrations", "activities", "restarts")
 
 
-def read_archive(path: Path, *, allow_negative: bool = False) -> tuple[TimeCourses, Network]:
+def read_archive(
+    path: Path, *, allow_negative: bool = False, mass_balance: bool = True
+) -> tuple[TimeCourses, Network]:
     """Read time courses and their network.
 
     Args:
@@ -24,13 +26,14 @@ def read_archive(path: Path, *, allow_negative: bool = False) -> tuple[TimeCours
             (factors on the rate constants) and `restarts` trajectories x frames (true where the
             state was changed just before the frame).
         allow_negative: Whether noise may have made concentrations negative.
+        mass_balance: Whether a network that cannot conserve mass is refused.
 
     Raises:
         FileNotFoundError: The file is absent.
         ValueError: An array is missing, has the wrong kind or shape, or holds impossible values.
     """
     arrays = _load(path)
-    network = _network(path, arrays)
+    network = _network(path, arrays, mass_balance)
     for name in ("times", "concentrations"):
         _require(path, arrays, name)
     optional = {name: arrays[name] for name in ("activities", "restarts") if name in arrays}
@@ -44,14 +47,18 @@ def read_archive(path: Path, *, allow_negative: bool = False) -> tuple[TimeCours
     return courses, network
 
 
-def read_network_archive(path: Path) -> Network:
+def read_network_archive(path: Path, *, mass_balance: bool = True) -> Network:
     """Read the network of an archive, with or without time courses.
+
+    Args:
+        path: `.npz`.
+        mass_balance: Whether a network that cannot conserve mass is refused.
 
     Raises:
         FileNotFoundError: The file is absent.
         ValueError: There is no stoichiometry, or it cannot be used.
     """
-    return _network(path, _load(path))
+    return _network(path, _load(path), mass_balance)
 
 
 def write_archive(path: Path, courses: TimeCourses, network: Network) -> None:
@@ -92,14 +99,19 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: not an archive of plain arrays (.npz): {error}") from None
 
 
-def _network(path: Path, arrays: Mapping[str, np.ndarray]) -> Network:
+def _network(path: Path, arrays: Mapping[str, np.ndarray], mass_balance: bool) -> Network:
     _require(path, arrays, "stoichiometry")
     names = {
         name: arrays[name].astype(str).tolist()
         for name in ("metabolite_names", "reaction_names")
         if name in arrays
     }
-    return Network.create(arrays["stoichiometry"], arrays.get("substrate_orders"), **names)
+    return Network.create(
+        arrays["stoichiometry"],
+        arrays.get("substrate_orders"),
+        mass_balance=mass_balance,
+        **names,
+    )
 
 
 def _require(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> None:

@@ -105,8 +105,8 @@ def _species(path: Path, row: dict[str, str], network: Network) -> str:
     formula = row["observableFormula"].strip()
     if formula not in network.metabolite_names:
         raise ValueError(
-            f"{path}: the observable {row['observableId']} is {formula!r}; only single species that "
-            "reactions change can be used"
+            f"{path}: the observable {row['observableId']} is {formula!r}; only single species "
+            "that reactions change can be used"
         )
     if row.get("observableTransformation", "").strip() not in ("", "lin"):
         raise ValueError(f"{path}: {row['observableId']} is transformed; give it as measured")

@@ -15,9 +15,10 @@ from escapement_jax.io.homeostasis.sbml_network import read_sbml_network
 from escapement_jax.io.homeostasis.tables import read_network_table, read_samples_table
 
 SAMPLE_READERS = {".csv": read_samples_table, ".h5ad": read_annotated_data}
-NETWORK_READERS: dict[str, Callable[[Path], Network]] = {
-    ".npz": read_network_archive,
-    ".csv": read_network_table,
+# Only of these is balance of mass asked: the models of the other formats are open systems.
+BALANCED_READERS = {".npz": read_network_archive, ".csv": read_network_table}
+NETWORK_READERS: dict[str, Callable[..., Network]] = {
+    **BALANCED_READERS,
     ".json": read_constraint_model,
     ".xml": read_sbml_network,
     ".sbml": read_sbml_network,
@@ -30,6 +31,7 @@ def read_metabolic_input(
     *,
     hold_unmeasured: bool = False,
     allow_negative: bool = False,
+    mass_balance: bool = True,
 ) -> tuple[TimeCourses, Network]:
     """Read time courses and the network they belong to.
 
@@ -38,6 +40,7 @@ def read_metabolic_input(
         network_path: Network as `.npz`, `.csv`, COBRA `.json`, or SBML (`.xml`, `.sbml`).
         hold_unmeasured: Whether metabolites of the network without measurements are constant.
         allow_negative: Whether noise may have made concentrations negative.
+        mass_balance: Whether a network from `.npz` or `.csv` that cannot conserve mass is refused.
 
     Raises:
         FileNotFoundError: A file is absent.
@@ -51,14 +54,14 @@ def read_metabolic_input(
         return read_petab(path, hold_unmeasured=hold_unmeasured, allow_negative=allow_negative)
     if kind == ".npz":
         _refuse_network(path, network_path)
-        return read_archive(path, allow_negative=allow_negative)
+        return read_archive(path, allow_negative=allow_negative, mass_balance=mass_balance)
     if kind not in SAMPLE_READERS:
         known = ", ".join([".npz", *SAMPLE_READERS, ".yaml (PEtab)"])
         hint = "; give the network with --network" if kind in NETWORK_READERS else ""
         raise ValueError(f"{path}: time courses are read from {known}{hint}")
     if network_path is None:
         raise ValueError(f"{path}: has no network; give one with --network (.npz, .csv, SBML, ...)")
-    network = read_network(network_path)
+    network = read_network(network_path, mass_balance=mass_balance)
     times, trajectories, metabolites, values = SAMPLE_READERS[kind](path)
     if hold_unmeasured:
         network = hold_others_constant(network, set(metabolites))
@@ -74,11 +77,12 @@ def read_metabolic_input(
     return courses, network
 
 
-def read_network(path: Path) -> Network:
+def read_network(path: Path, *, mass_balance: bool = True) -> Network:
     """Read a network.
 
     Args:
         path: `.npz`, `.csv`, COBRA `.json`, or SBML (`.xml`, `.sbml`).
+        mass_balance: Whether a network from `.npz` or `.csv` that cannot conserve mass is refused.
 
     Raises:
         FileNotFoundError: The file is absent.
@@ -87,6 +91,8 @@ def read_network(path: Path) -> Network:
     kind = path.suffix.lower()
     if kind not in NETWORK_READERS:
         raise ValueError(f"{path}: networks are read from {', '.join(NETWORK_READERS)}")
+    if kind in BALANCED_READERS:
+        return BALANCED_READERS[kind](path, mass_balance=mass_balance)
     return NETWORK_READERS[kind](path)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from escapement_jax.homeostasis.recovery import Recovery
-from escapement_jax.homeostasis.results import TrajectoryCode
 
 METABOLITE_COLUMNS = (
     "metabolite",
@@ -111,7 +110,7 @@ def write_summary(
         peak_memory_mb: Largest memory of the process, 10^6 bytes.
         further: More entries.
     """
-    codes = [TrajectoryCode(code) for code in np.asarray(recovery.codes).tolist()]
+    codes = recovery.trajectory_codes()
     identifiability = recovery.identifiability
     summary = {
         "verdict": recovery.verdict,
@@ -124,6 +123,7 @@ def write_summary(
         "noise_relative": recovery.noise_relative,
         "noise_absolute": recovery.noise_absolute,
         "chi_square": recovery.chi_square,
+        "bayesian_information": recovery.bayesian_information,
         "trajectories": [{"code": int(code), "message": code.message} for code in codes],
         "identifiability": {
             "verdict": identifiability.verdict,
@@ -136,6 +136,7 @@ def write_summary(
                 recovery.network.reaction_names[index] for index in identifiability.edgeless
             ],
             "conserved_moieties": len(identifiability.moieties),
+            "expected_pooled_slope_stderr": identifiability.expected_pooled_slope_stderr,
             "confounders": list(identifiability.confounders),
         },
         **further,
@@ -145,6 +146,17 @@ def write_summary(
     }
     text = json.dumps(_plain(summary), indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def write_analysis_log(path: Path, metrics: Mapping[str, float]) -> None:
+    """Write metrics as lines of `name: value`, the published format.
+
+    Args:
+        path: File to write.
+        metrics: By their published names.
+    """
+    lines = [f"{name}: {value:.6g}" for name, value in metrics.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _plain(value: object) -> object:

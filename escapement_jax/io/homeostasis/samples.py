@@ -71,8 +71,8 @@ def _columns(path: Path, network: Network, metabolites: Sequence[str]) -> np.nda
     absent = [name for name in rows if name not in set(metabolites)]
     if absent:
         raise ValueError(
-            f"{path}: the network's metabolite {absent[0]} has no column ({len(absent)} have none); "
-            "measure it, or take it out of the network if its concentration does not change "
+            f"{path}: the network's metabolite {absent[0]} has no column ({len(absent)} have "
+            "none); measure it, or take it out of the network if its concentration does not change "
             "(--hold-unmeasured)"
         )
     return np.array([rows[name] for name in metabolites])

@@ -40,7 +40,7 @@ def read_samples_table(path: Path) -> tuple[np.ndarray, list[str] | None, list[s
     return times, labels, metabolites, values
 
 
-def read_network_table(path: Path) -> Network:
+def read_network_table(path: Path, *, mass_balance: bool = True) -> Network:
     """Read a network from a table: `reaction, metabolite, stoichiometry` and, if there, `order`.
 
     Without an order, a metabolite acts with the number of its molecules that a reaction consumes. A
@@ -48,6 +48,7 @@ def read_network_table(path: Path) -> Network:
 
     Args:
         path: CSV with a header; one line for every metabolite of every reaction.
+        mass_balance: Whether a network that cannot conserve mass is refused.
 
     Raises:
         FileNotFoundError: The file is absent.
@@ -77,6 +78,7 @@ def read_network_table(path: Path) -> Network:
         orders,
         metabolite_names=metabolites,
         reaction_names=reactions,
+        mass_balance=mass_balance,
     )
 
 
