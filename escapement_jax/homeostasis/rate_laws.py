@@ -6,7 +6,7 @@ Every law is a function ``f`` with ``f(1) = 1``, shared by all substrates: react
 """
 
 from abc import abstractmethod
-from typing import Literal, Self
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -45,7 +45,7 @@ class AbstractRateLaw(eqx.Module):
         free = eqx.filter(self, eqx.is_inexact_array)
         return ravel_pytree(free)[0] if jax.tree.leaves(free) else jnp.zeros(0)
 
-    def with_parameters(self, values: Float[Array, " parameters"]) -> Self:
+    def with_parameters(self, values: Float[Array, " parameters"]) -> "AbstractRateLaw":
         """Return the law with other values of its free parameters."""
         free, rest = eqx.partition(self, eqx.is_inexact_array)
         return eqx.combine(ravel_pytree(free)[1](values), rest)
@@ -163,7 +163,7 @@ class NeuralLaw(AbstractRateLaw):
         centres = jnp.linspace(low, high, hidden)
         weights = jnp.full(hidden, hidden / (high - low))
         outputs = 1e-3 * jax.random.normal(key, (hidden,))
-        return cls(jnp.asarray(exponent), weights, -weights * centres, outputs)
+        return cls(jnp.asarray(exponent, outputs.dtype), weights, -weights * centres, outputs)
 
     def log_factor_at(self, concentration: Concentration) -> Concentration:
         """Return ``p log c + n(log c) - n(0)``."""

@@ -6,6 +6,7 @@ evidence. Blocks of time are, nearly: the sandwich estimator takes the scatter o
 Source: K.-Y. Liang and S. L. Zeger, Biometrika 73, 13 (1986).
 """
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -15,6 +16,7 @@ from escapement_jax.homeostasis.regression.separable import SeparableFit
 BLOCKS = 60
 
 
+@eqx.filter_jit
 def clustered_covariance(fit: SeparableFit, equations: BalanceEquations) -> Float[Array, "all all"]:
     """Return the covariance of coefficients and parameters of the law.
 
@@ -28,8 +30,8 @@ def clustered_covariance(fit: SeparableFit, equations: BalanceEquations) -> Floa
     factor = Factor.of(fit.normal)
     bread = factor.solve(jnp.eye(fit.normal.shape[0], dtype=fit.normal.dtype))
     rows = fit.residuals.shape[0]
-    counted = jnp.sum(equations.row_weights > 0)
-    naive = bread * jnp.sum(fit.residuals**2) / jnp.maximum(counted - len(bread), 1)
+    counted = jnp.sum(equations.row_weights > 0).astype(bread.dtype)
+    naive = bread * jnp.sum(fit.residuals**2) / jnp.maximum(counted - len(bread), 1.0)
     size = max(rows // BLOCKS, 1)
     blocks = rows // size
     scores = _scores(fit, equations)[: blocks * size]

@@ -131,7 +131,7 @@ def _start_law(
     if config.law == "spline":
         return SplineLaw.power(exponent, low, high, size)
     if config.law == "neural":
-        return NeuralLaw.power(jnp.asarray(exponent), low, high, size, key=key)
+        return NeuralLaw.power(exponent, low, high, size, key=key)
     return Saturating(jnp.asarray(np.log(10 * np.median(positive))))
 
 

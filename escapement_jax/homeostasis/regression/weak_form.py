@@ -40,6 +40,7 @@ class WeakForm(eqx.Module):
         return _windowed_sum(values, self.starts, self.derivative_weights)
 
 
+@jax.jit
 def _windowed_sum(
     values: Float[Array, "frames columns"],
     starts: Int[Array, " rows"],

@@ -12,9 +12,9 @@ from scipy.special import logsumexp, softmax
 
 from escapement_jax.array_types import PRNGKey
 
-STARTS = 16
-MOST_ROUNDS = 300
-TOLERANCE = 1e-9
+STARTS = 12
+MOST_ROUNDS = 200
+TOLERANCE = 1e-8
 SMALLEST_SHARE = 1e-300
 
 
@@ -60,12 +60,11 @@ def fit_mixture(
     constant = -0.5 * np.linalg.slogdet(2 * np.pi * covariances)[1]
     weight = np.linalg.slogdet(precisions)[1] / 4
     sharp = softmax(np.minimum(weight, np.quantile(weight, 0.8)))
+    random = np.random.default_rng(np.asarray(jax.random.bits(key, (2,))))
     best: Mixture | None = None
-    for start_key in jax.random.split(key, STARTS):
-        chosen = jax.random.choice(
-            start_key, len(estimates), (types,), replace=False, p=jax.numpy.asarray(sharp)
-        )
-        found = _maximise(estimates, precisions, constant, estimates[np.asarray(chosen)])
+    for _ in range(STARTS if types > 1 else 1):
+        chosen = random.choice(len(estimates), types, replace=False, p=sharp)
+        found = _maximise(estimates, precisions, constant, estimates[chosen])
         if best is None or found.log_likelihood > best.log_likelihood:
             best = found
     assert best is not None

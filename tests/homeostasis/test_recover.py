@@ -1,0 +1,106 @@
+"""From time courses to types, end to end, on a small network."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from escapement_jax.config.homeostasis import RecoverConfig
+from escapement_jax.homeostasis.recover import recover
+from escapement_jax.homeostasis.regression.frozen_reactions import FrozenReactions
+from escapement_jax.homeostasis.results import TrajectoryCode
+from escapement_jax.homeostasis.steady_state import moieties_of, steady_state
+from tests.homeostasis.small_networks import SLOPES, TYPES, ring_courses, ring_model, ring_network
+
+MODEL = ring_model()
+KEY = jax.random.key(1)
+QUICK = {"horizons": (16, 48), "most_types": 3, "type_resolution": 0.02}
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    config = RecoverConfig(integrator="euler", **QUICK)
+    return recover(ring_courses(noise=0.01), ring_network(), config, key=KEY)
+
+
+def test_noise_free_data_are_recovered_exactly():
+    recovery = recover(ring_courses(), ring_network(), RecoverConfig(**QUICK), key=KEY)
+    assert recovery.method == "weak-form"
+    assert recovery.integrator == "euler"
+    np.testing.assert_array_equal(recovery.types, TYPES)
+    np.testing.assert_allclose(recovery.type_slopes, SLOPES, rtol=1e-6)
+    np.testing.assert_allclose(recovery.type_baselines, [4.0, 6.0], rtol=1e-6)
+    np.testing.assert_allclose(recovery.rates, MODEL.rates, rtol=1e-7)
+    assert "2 metabolite types" in recovery.verdict
+
+
+def test_the_differential_equation_is_told_from_eulers_map():
+    recovery = recover(ring_courses("runge-kutta"), ring_network(), RecoverConfig(), key=KEY)
+    assert recovery.integrator == "runge-kutta"
+    np.testing.assert_allclose(recovery.rates, MODEL.rates, rtol=1e-3)
+
+
+def test_noisy_data_are_recovered_within_their_errors(noisy):
+    assert noisy.method == "multiple-shooting"
+    np.testing.assert_allclose(noisy.noise_relative, 0.01, rtol=0.1)
+    assert 0.9 < noisy.chi_square < 1.1
+    scores = np.concatenate(
+        [
+            (noisy.slopes - np.asarray(MODEL.slopes)) / noisy.slope_stderr,
+            (noisy.offsets - np.asarray(MODEL.offsets)) / noisy.offset_stderr,
+            (noisy.rates - np.asarray(MODEL.rates)) / noisy.rates_stderr,
+        ]
+    )
+    # 21 correlated normal scores: the largest exceeds 4 with a chance below 2e-3.
+    assert np.abs(scores).max() < 4
+    np.testing.assert_array_equal(noisy.codes, [TrajectoryCode.SUCCESS] * 2)
+
+
+def test_models_of_a_recovery_predict(noisy):
+    state = jnp.asarray([3.0, 2.0, 4.0, 1.0, 2.0, 5.0])
+    np.testing.assert_allclose(noisy.model()(state), MODEL(state), atol=0.02)
+    np.testing.assert_allclose(noisy.pooled_model()(state), MODEL(state), atol=0.05)
+
+
+def test_frozen_reactions_are_kept_unless_their_law_is_wrong():
+    wrong = MODEL.rates * jnp.asarray(np.random.default_rng(3).uniform(0.7, 1.4, 9))
+    config = RecoverConfig(integrator="euler", **QUICK)
+    frozen = FrozenReactions(wrong, MODEL.unit_fluxes)
+    recovery = recover(ring_courses(), ring_network(), config, key=KEY, phase_one=frozen)
+    np.testing.assert_allclose(recovery.type_slopes, SLOPES, rtol=1e-5)
+    assert not recovery.warnings
+    frozen = FrozenReactions(wrong, lambda c: jnp.log1p(MODEL.unit_fluxes(c)))
+    recovery = recover(ring_courses(), ring_network(), config, key=KEY, phase_one=frozen)
+    np.testing.assert_allclose(recovery.type_slopes, SLOPES, rtol=1e-5)
+    assert "their law is wrong" in recovery.warnings[0]
+
+
+def test_single_precision_is_refused():
+    courses = jax.tree.map(
+        lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, ring_courses()
+    )
+    with pytest.raises(ValueError, match="jax_enable_x64"):
+        recover(courses, ring_network(), key=KEY)
+
+
+def test_steady_state_and_its_gradient():
+    guess = jnp.asarray([3.0, 4.0, 3.0, 4.0, 5.0, 5.0])
+    found = steady_state(MODEL, guess)
+    assert found.converged
+    np.testing.assert_allclose(MODEL(found.concentrations), 0.0, atol=1e-8)
+    scaled = lambda factor: type(MODEL)(  # noqa: E731
+        MODEL.network, MODEL.law, MODEL.rates, MODEL.slopes, MODEL.offsets * factor
+    )
+    state = lambda factor: steady_state(scaled(factor), found.concentrations).concentrations  # noqa: E731
+    slope = jax.jacrev(state)(jnp.asarray(1.0))
+    rise = (state(jnp.asarray(1.0 + 1e-5)) - state(jnp.asarray(1.0 - 1e-5))) / 2e-5
+    np.testing.assert_allclose(slope, rise, rtol=1e-4, atol=1e-6)
+
+
+def test_steady_state_keeps_conserved_sums_without_homeostasis():
+    still = type(MODEL)(MODEL.network, MODEL.law, MODEL.rates, jnp.zeros(6), jnp.zeros(6))
+    guess = jnp.asarray([2.0, 2.5, 3.0, 3.5, 3.0, 2.0])
+    found = steady_state(still, guess, conserved=moieties_of(still))
+    assert found.converged
+    np.testing.assert_allclose(found.concentrations.sum(), 16.0, rtol=1e-8)
+    assert moieties_of(MODEL) is None
