@@ -87,7 +87,7 @@ def recover(
     fit, concern = _regress(start, time_courses), ""
     if phase_one is not None:
         fit, concern = _beside_frozen(phase_one, fit, start, structure)
-    elif not start.noise_free:
+    elif not start.noise_free and config.polish != "never":
         fit = _shoot(time_courses, network, structure, start, config, progress)
     types = find_types(
         fit.vector,

@@ -22,8 +22,8 @@ from escapement_jax.homeostasis.regression.equations import (
     normal_matrix,
 )
 
-LARGEST_LEAK = 3.0
-AGREEMENT = 0.1
+LARGEST_DISAGREEMENT = 0.1
+SIGNIFICANT = 4.0
 
 
 class FrozenReactions(eqx.Module):
@@ -46,8 +46,8 @@ class FrozenEstimate(eqx.Module):
         coefficients: Corrections of the rates kept, slopes and offsets.
         normal: Normal matrix of the coefficients.
         residuals: What remains unexplained, weighted.
-        leak: Size of the unexplained residual over that of the homeostasis found; far below 1 when
-            the frozen law is right.
+        leak: Size of the unexplained residual over that of the homeostasis found; 0 without
+            noise if the frozen law is right.
         naive_slopes: Slopes without the projection, for comparison.
     """
 
@@ -98,13 +98,18 @@ def frozen_verdict(estimate: FrozenEstimate, conserved: ConservationEstimate) ->
         conserved: Homeostasis from conserved moieties, which the reactions cannot contaminate.
     """
     both = np.isfinite(conserved.slopes)
-    typical = np.median(np.abs(conserved.slopes[both])) if both.any() else np.inf
-    gap = np.abs(np.asarray(estimate.coefficients.slopes)[both] - conserved.slopes[both])
-    disagree = both.any() and np.median(gap) > AGREEMENT * typical
-    if estimate.leak > LARGEST_LEAK or (estimate.leak > 0.1 and disagree):
+    if not both.any():
+        return ""
+    gap = np.median(np.abs(np.asarray(estimate.coefficients.slopes) - conserved.slopes)[both])
+    usual, error = (
+        np.median(np.abs(conserved.slopes[both])),
+        np.median(conserved.slope_stderr[both]),
+    )
+    if gap > LARGEST_DISAGREEMENT * usual and gap > SIGNIFICANT * error:
         return (
-            f"the frozen reactions leave a residual {estimate.leak:.1f} times the homeostasis they"
-            " let through, and conserved moieties disagree with it: their law is wrong, so it was"
-            " refitted together with homeostasis"
+            f"homeostasis beside the frozen reactions differs by {gap / usual:.0%} from that of"
+            f" conserved moieties, which no reaction can contaminate (unexplained residual:"
+            f" {estimate.leak:.2g} times homeostasis): their law is wrong, so it was refitted"
+            " together with homeostasis"
         )
     return ""

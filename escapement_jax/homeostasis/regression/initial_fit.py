@@ -76,7 +76,7 @@ def initial_fit(
     if config.polish != "always" and time_courses.complete and not config.relative_noise:
         sharp = build(values, integrator, 1 if integrator == "euler" else SMOOTH_WINDOW, 1)
         fit = _search(sharp, _start_law(config, power, values, config.law_size, key))
-        if fit.relative_residual < NOISE_FREE or config.polish == "never":
+        if fit.relative_residual < NOISE_FREE:
             return InitialFit(fit, sharp, integrator, values, True)
     smooth = smoothed(values, np.asarray(time_courses.times))
     if not config.allow_negative:
@@ -84,7 +84,7 @@ def initial_fit(
     wide = build(smooth, integrator, WIDE_WINDOW, STRIDE)
     size = min(config.law_size, COARSEST_SPLINE)
     fit = _search(wide, _start_law(config, power, smooth, size, key))
-    return InitialFit(fit, wide, integrator, smooth, config.polish == "never")
+    return InitialFit(fit, wide, integrator, smooth, False)
 
 
 def _choose_integrator(build, values: np.ndarray, config: RecoverConfig) -> tuple:

@@ -13,6 +13,7 @@ Parameters = Float[Array, " parameters"]
 """Rate constants of the reactions kept, slopes, offsets, parameters of the law, end to end."""
 
 FRAMES_AT_ONCE = 16
+GRAM_BLOCKS = 4
 
 
 class Dynamics(eqx.Module):
@@ -102,7 +103,7 @@ class Dynamics(eqx.Module):
             pair, sensitivities = jax.lax.scan(advance, pair, place[0])
             scaled = sensitivities * jnp.sqrt(place[1])[..., None]
             rows = scaled.reshape(-1, size + metabolites)
-            return (pair, total + rows.T @ rows), None
+            return (pair, total + _gram(rows)), None
 
         start = jnp.concatenate(
             [jnp.zeros((metabolites, size)), jnp.eye(metabolites)], axis=1
@@ -135,3 +136,17 @@ class Dynamics(eqx.Module):
             by_factor @ by_law,
         ]
         return by_state, jnp.concatenate(blocks, axis=1)
+
+
+def _gram(rows: Float[Array, "rows columns"]) -> Float[Array, "columns columns"]:
+    """``rows' rows``, its lower triangle of blocks mirrored and not computed."""
+    blocks = jnp.array_split(rows, GRAM_BLOCKS, axis=1)
+    products = [
+        [left.T @ right if i <= j else None for j, right in enumerate(blocks)]
+        for i, left in enumerate(blocks)
+    ]
+    full = [
+        [products[i][j] if i <= j else products[j][i].T for j in range(GRAM_BLOCKS)]
+        for i in range(GRAM_BLOCKS)
+    ]
+    return jnp.block(full)

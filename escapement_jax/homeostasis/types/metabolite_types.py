@@ -17,11 +17,9 @@ class MetaboliteTypes(eqx.Module):
         labels: Most probable type of each metabolite.
         probabilities: Probability of each type.
         shares: Share of metabolites in each type.
-        pooled: Coefficients refitted with one slope and one offset for each type: rates, type
-            slopes, type offsets, then whatever else the information matrix covers.
         covariance: Of the pooled slopes, then offsets.
         bayesian_information: Schwarz's criterion for 1, 2, ... types.
-        rates: Rate constants refitted.
+        rates: Rate constants refitted with one slope and one offset for each type.
         slopes: Slope of each type.
         offsets: Offset of each type.
     """
@@ -129,7 +127,8 @@ def _pool(
     table = np.linalg.solve(lower, membership / scale[:, None])
     target = np.linalg.solve(lower, coefficients / scale)
     size = np.linalg.norm(table, axis=0)
-    left, values, right = np.linalg.svd(table / size, full_matrices=False)
-    pooled = right.T @ ((left.T @ target) / values) / size
-    inverse = (right.T / values**2) @ right / np.outer(size, size)
+    orthogonal, upper = np.linalg.qr(table / size)
+    root = np.linalg.solve(upper, np.eye(len(upper)))
+    pooled = root @ (orthogonal.T @ target) / size
+    inverse = root @ root.T / np.outer(size, size)
     return pooled, inverse
