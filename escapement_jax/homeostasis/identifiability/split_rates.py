@@ -17,7 +17,8 @@ def split_rates(
     """Return a rate constant for every reaction from the effective rates of the kept ones.
 
     Where ``k`` is identified it is solved for. Elsewhere it is the posterior geometric mean under a
-    log-uniform prior over the range of the identified constants, given the combinations known.
+    log-uniform prior over the range of the identified constants, given the combinations known; one
+    member of each group takes what the others leave, so that the combinations stay as they are.
 
     Args:
         effective: ``combinations @ k``.
@@ -58,5 +59,6 @@ def _split_one(
         return fallback
     log_rates = np.concatenate([np.log(first[inside, None]), draws[inside, 1:]], axis=1)
     log_weights = -log_rates[:, 0]
-    weights = np.exp(log_weights - logsumexp(log_weights))
-    return np.exp(weights @ log_rates)
+    split = np.exp(np.exp(log_weights - logsumexp(log_weights)) @ log_rates)
+    split[0] = (total - split[1:] @ signs[1:]) / signs[0]
+    return split if split[0] > 0 else fallback
