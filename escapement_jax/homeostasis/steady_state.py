@@ -25,6 +25,7 @@ class SteadyState(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@eqx.filter_jit
 def steady_state(
     model: MetabolicModel,
     guess: State,

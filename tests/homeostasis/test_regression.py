@@ -118,13 +118,13 @@ def test_covariance_covers_the_errors_of_a_slightly_wrong_fit():
     truth = jnp.concatenate([MODEL.rates, MODEL.slopes, MODEL.offsets])
     clean = EQUATIONS.predict(truth, fluxes) / EQUATIONS.row_weights
     scores = []
-    for _ in range(12):
+    for _ in range(8):
         noise = 0.01 * random.standard_normal(clean.shape) / np.asarray(EQUATIONS.row_weights)
         noisy = eqx.tree_at(lambda e: e.derivatives, EQUATIONS, clean + noise)
         fit = fit_separable(noisy, MassAction())
         spread = np.sqrt(np.diag(clustered_covariance(fit, noisy)))
         scores.append((np.asarray(fit.coefficients.vector) - np.asarray(truth)) / spread)
-    # 252 correlated scores; a variance outside these bounds has a chance below 1e-4.
+    # 168 correlated scores; a variance outside these bounds has a chance below 1e-4.
     assert 0.5 < np.mean(np.square(scores)) < 1.5
 
 

@@ -139,14 +139,12 @@ class Dynamics(eqx.Module):
 
 
 def _gram(rows: Float[Array, "rows columns"]) -> Float[Array, "columns columns"]:
-    """``rows' rows``, its lower triangle of blocks mirrored and not computed."""
+    """``rows' rows``; of the blocks below the diagonal, none is computed."""
     blocks = jnp.array_split(rows, GRAM_BLOCKS, axis=1)
-    products = [
-        [left.T @ right if i <= j else None for j, right in enumerate(blocks)]
-        for i, left in enumerate(blocks)
-    ]
-    full = [
-        [products[i][j] if i <= j else products[j][i].T for j in range(GRAM_BLOCKS)]
-        for i in range(GRAM_BLOCKS)
-    ]
-    return jnp.block(full)
+    upper = {
+        (i, j): blocks[i].T @ blocks[j] for i in range(GRAM_BLOCKS) for j in range(i, GRAM_BLOCKS)
+    }
+    everywhere = range(GRAM_BLOCKS)
+    return jnp.block(
+        [[upper[i, j] if i <= j else upper[j, i].T for j in everywhere] for i in everywhere]
+    )
