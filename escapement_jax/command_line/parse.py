@@ -76,6 +76,8 @@ def _with_settings_of_file(name: str, words: Sequence[str]) -> Callable[..., Ver
         return VERBS[name]
     tables = read_all_tables(path)  # A misspelt table or a stray key must not pass unseen.
     verb = functools.partial(VERBS[name], settings=read_toml(path, config_class), config=path)
-    option, second_class = SECOND_TABLES.get(name, ("", type(None)))
+    if name not in SECOND_TABLES:
+        return verb
+    option, second_class = SECOND_TABLES[name]
     told = [table for table in tables if isinstance(table, second_class)]
-    return functools.partial(verb, **{option: told[0]}) if told else verb
+    return functools.partial(verb, **{option: told[0] if told else second_class()})

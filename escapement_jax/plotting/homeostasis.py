@@ -21,15 +21,15 @@ from escapement_jax.plotting.style import BLUE, COLOURS, DOTS_PER_INCH, GREY, st
 
 NUM_PANELS = 6
 NUM_TICKS = 5
-LEAST_RELATIVE_ERROR = 1e-12
+LEAST_RELATIVE_ERROR = 1e-20
 
 
 def plot_identifiability(recovery: Recovery) -> Figure:
     """Draw what could be known before the fit: correlated errors, and how large errors must be.
 
-    Left: expected correlations of the errors of all slopes and offsets. Right: expected and
-    achieved standard errors of the slopes over the slope of the metabolite's type; beyond 1 not
-    even the sign is known from the metabolite alone.
+    Left: expected correlations of the errors of all slopes and offsets; those of the fit where data
+    have no noise. Right: expected and achieved standard errors of the slopes over the slope of the
+    metabolite's type; beyond 1 not even the sign is known from the metabolite alone.
 
     Args:
         recovery: What was recovered.
@@ -39,7 +39,7 @@ def plot_identifiability(recovery: Recovery) -> Figure:
     with styled_figure(8.2, 3.9) as figure:
         heat, errors = figure.subplots(1, 2, width_ratios=[1.15, 1])
         image = heat.imshow(
-            report.correlation, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest"
+            _correlation(recovery), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest"
         )
         heat.grid(visible=False)
         for place in (heat.axhline, heat.axvline):
@@ -48,11 +48,19 @@ def plot_identifiability(recovery: Recovery) -> Figure:
         heat.set_xticks(middles, names)
         heat.set_yticks(middles, names, rotation=90, va="center")
         heat.tick_params(length=0)
-        heat.set_title("Expected correlation of errors")
+        heat.set_title("Correlation of errors")
         figure.colorbar(image, ax=heat, shrink=0.85, pad=0.02)
         _draw_relative_errors(errors, recovery)
         figure.suptitle(report.verdict, fontsize=9, x=0.01, ha="left", wrap=True)
     return figure
+
+
+def _correlation(recovery: Recovery) -> np.ndarray:
+    if recovery.identifiability.expected_slope_stderr.any():
+        return recovery.identifiability.correlation
+    deviations = np.sqrt(np.diag(recovery.covariance))
+    scale = np.where(deviations > 0, deviations, 1.0)
+    return recovery.covariance / np.outer(scale, scale)
 
 
 def _draw_relative_errors(axes: Axes, recovery: Recovery) -> None:
@@ -66,10 +74,10 @@ def _draw_relative_errors(axes: Axes, recovery: Recovery) -> None:
         shown = np.where(values[order] > LEAST_RELATIVE_ERROR, values[order], np.nan)
         if np.isfinite(shown).any():
             axes.plot(ranks, shown, ".", color=colour, markersize=4, label=name)
-    axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    axes.axhline(1, color="black", linewidth=0.8, linestyle="--", label="the slope itself")
     axes.set(yscale="log", xlabel="metabolites, by standard error", ylabel="over the type's slope")
     axes.set_title("Standard errors of slopes")
-    axes.legend(loc="upper left")
+    axes.legend()
 
 
 def plot_types(recovery: Recovery, truth: Truth | None = None) -> Figure:

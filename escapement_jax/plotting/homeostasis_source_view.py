@@ -125,7 +125,8 @@ def plot_kinograph(courses: TimeCourses, recovery: Recovery, *, trajectory: int 
             )
             axes.grid(visible=False)
             axes.set_title(name)
-            figure.colorbar(image, ax=axes, pad=0.01, aspect=12)
+            bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=12)
+            bar.ax.tick_params(labelsize=7)
         panels[1].set_ylabel("metabolites, by mean concentration")
         panels[-1].set_xlabel("time")
     return figure

@@ -73,19 +73,31 @@ def _euler(
     if config.process_noise > 0:
         noise = config.process_noise * generator.standard_normal(shape)
 
-    @eqx.filter_jit
+    arrays = map(_floats, (starts, interventions.activities, factors, noise))
+    return _euler_trajectories(model, _floats(np.asarray(config.time_step)), *arrays)
+
+
+@eqx.filter_jit
+def _euler_trajectories(
+    model: MetabolicModel,
+    time_step: Float[Array, ""],
+    starts: Float[Array, "trajectories metabolites"],
+    activities: Float[Array, "trajectories reactions"],
+    factors: Float[Array, "trajectories steps metabolites"],
+    noise: Float[Array, "trajectories steps metabolites"],
+) -> Trajectory:
     @eqx.filter_vmap
     def run(start: Array, activity: Array, factor: Array, disturbance: Array) -> Trajectory:
         states = euler_trajectory(
             model.with_activity(activity),
             start,
-            time_step=config.time_step,
+            time_step=time_step,
             factors=factor,
             disturbances=disturbance,
         )
         return Trajectory(states, diffrax.RESULTS.successful)
 
-    return run(*map(_floats, (starts, interventions.activities, factors, noise)))
+    return run(starts, activities, factors, noise)
 
 
 def _solve(
@@ -97,19 +109,33 @@ def _solve(
     *,
     implicit: bool,
 ) -> Trajectory:
-    @eqx.filter_jit
+    solver = diffrax.Kvaerno5() if implicit else diffrax.Tsit5()
+    tolerances = config.relative_tolerance, config.absolute_tolerance
+    arrays = map(_floats, (times, starts, interventions.activities))
+    return _solved_trajectories(model, solver, tolerances, *arrays)
+
+
+@eqx.filter_jit
+def _solved_trajectories(
+    model: MetabolicModel,
+    solver: diffrax.AbstractAdaptiveSolver,
+    tolerances: tuple[float, float],
+    times: Float[Array, " frames"],
+    starts: Float[Array, "trajectories metabolites"],
+    activities: Float[Array, "trajectories reactions"],
+) -> Trajectory:
     @eqx.filter_vmap
     def run(start: Array, activity: Array) -> Trajectory:
         return solved_trajectory(
             model.with_activity(activity),
             start,
-            _floats(times),
-            solver=diffrax.Kvaerno5() if implicit else diffrax.Tsit5(),
-            relative_tolerance=config.relative_tolerance,
-            absolute_tolerance=config.absolute_tolerance,
+            times,
+            solver=solver,
+            relative_tolerance=tolerances[0],
+            absolute_tolerance=tolerances[1],
         )
 
-    return run(_floats(starts), _floats(interventions.activities))
+    return run(starts, activities)
 
 
 def _floats(values: np.ndarray) -> Array:

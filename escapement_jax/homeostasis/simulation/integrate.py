@@ -40,7 +40,7 @@ def euler_trajectory(
     vector_field: VectorField,
     start: Float[Array, " metabolites"],
     *,
-    time_step: float,
+    time_step: float | Float[Array, ""],
     factors: Float[Array, "steps metabolites"],
     disturbances: Float[Array, "steps metabolites"],
 ) -> Float[Array, "steps+1 metabolites"]:

@@ -31,7 +31,7 @@ def density_clusters(
     core = near.sum(axis=1) >= fewest_neighbours
     labels = np.full(len(points), NOISE)
     cluster = 0
-    for start in np.flatnonzero(core):
+    for start in np.flatnonzero(core).tolist():
         if labels[start] == NOISE:
             _fill(labels, near, core, start, cluster)
             cluster += 1

@@ -58,7 +58,9 @@ def _rescaled_input(network: eqx.nn.MLP) -> eqx.nn.MLP:
     """Fold the scale of concentrations into the first layer."""
     factors = jnp.ones(network.layers[0].weight.shape[1]).at[0].set(INPUT_SCALE)
     return eqx.tree_at(
-        lambda tree: tree.layers[0].weight, network, replace_fn=lambda weight: weight * factors
+        lambda tree: tree.layers[0].weight,
+        network,
+        replace_fn=lambda weight: weight * factors[None, :],
     )
 
 

@@ -96,10 +96,10 @@ def _reaction(
     )
     modifiers = [
         f"<modifierSpeciesReference species={_identifier('metabolite', row)}/>"
-        for row in np.flatnonzero((orders > 0) & (change == 0))
+        for row in np.flatnonzero((orders > 0) & (change == 0)).tolist()
     ]
     factors = [f"<ci> rate_{index} </ci>"]
-    factors += [_factor(model, row, orders[row]) for row in np.flatnonzero(orders)]
+    factors += [_factor(model, row, float(orders[row])) for row in np.flatnonzero(orders).tolist()]
     # A reaction that changes nothing has a rate that nobody can know, and none is needed.
     law = f"<apply><times/>{''.join(factors)}</apply>" if change.any() else "<cn> 0 </cn>"
     return _reaction_text(f"reaction_{index}", name, sides + _listed("Modifiers", modifiers), law)
@@ -142,7 +142,7 @@ def _references(amounts: np.ndarray) -> list[str]:
     return [
         f"<speciesReference species={_identifier('metabolite', row)} "
         f'stoichiometry="{amounts[row]:.12g}" constant="true"/>'
-        for row in np.flatnonzero(amounts)
+        for row in np.flatnonzero(amounts).tolist()
     ]
 
 
