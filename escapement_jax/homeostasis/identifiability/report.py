@@ -17,9 +17,6 @@ from escapement_jax.homeostasis.shooting.fit import (
 )
 from escapement_jax.homeostasis.time_courses import TimeCourses
 
-LARGEST_RELATIVE_ERROR = 0.5
-"""A pooled slope with a larger standard error, as a share of the usual slope, is not identified."""
-
 
 class Identifiability(eqx.Module):
     """What the network and the data can tell.
@@ -123,7 +120,9 @@ def identifiability_report(
         expected_log10_rate_stderr=expected,
         expected_pooled_slope_stderr=pooled,
         correlation=correlation,
-        verdict=_verdict(time_courses, structure, start, relative, pooled),
+        verdict=_verdict(
+            time_courses, structure, start, relative, pooled, float(np.median(stderr[:metabolites]))
+        ),
     )
 
 
@@ -133,6 +132,7 @@ def _verdict(
     start: InitialFit,
     relative_noise: float,
     pooled: float,
+    single: float,
 ) -> str:
     total = len(structure.identifiable)
     known = int(structure.identifiable.sum())
@@ -140,10 +140,9 @@ def _verdict(
     frames = f"{time_courses.num_frames} frames"
     if start.noise_free:
         return f"{rates}; {frames} without noise identify all slopes and offsets that can be"
-    usual = float(np.median(np.abs(np.asarray(start.fit.coefficients.slopes)))) + 1e-300
     noise = f"{100 * relative_noise:.2g} % noise"
-    can = "identify" if pooled < LARGEST_RELATIVE_ERROR * usual else "cannot identify"
     return (
-        f"{rates}; {frames} at {noise} {can} slopes: the expected standard error of a slope pooled"
-        f" over all metabolites is {pooled:.2g}, the usual estimate {usual:.2g}"
+        f"{rates}; {frames} at {noise} cannot identify slopes below {2 * pooled:.2g} pooled over"
+        f" all metabolites, or below {2 * single:.2g} for a single one (twice the expected standard"
+        " error)"
     )
