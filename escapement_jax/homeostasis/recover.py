@@ -160,9 +160,8 @@ def _beside_frozen(
     concern = frozen_verdict(estimate, conserved)
     if concern:
         return free, concern
-    rates = structure.combinations @ np.asarray(frozen.rates)
     vector = np.array(estimate.coefficients.vector)
-    vector[: len(rates)] += rates
+    vector[: len(structure.kept)] += np.asarray(frozen.rates)[structure.kept]
     # The law is that of the frozen reactions: its parameters, and their errors, are left out.
     size = len(vector)
     scale = float((estimate.residuals**2).mean() / max((start.fit.residuals**2).mean(), 1e-300))
