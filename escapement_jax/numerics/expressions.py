@@ -1,7 +1,9 @@
 """Mathematical expressions as data, and their evaluation by JAX.
 
-An expression is a tree of numbers, symbols and calls. Trees are turned into a straight-line
-program in which equal subtrees are computed once; the program is an ordinary JAX function.
+An expression is a tree of numbers, symbols and calls. Trees are turned into a program in which
+equal subtrees are computed once, and all equal operations that can be done at the same time are
+one operation on vectors: a network of hundreds of reactions is a few dozen array operations, which
+compile fast. The program is an ordinary JAX function.
 
 Gradients are never NaN where values are finite. A branch of `piecewise` that is not taken may hold
 infinite values, and zero times an infinite derivative would be NaN; so where a partial derivative
@@ -9,14 +11,14 @@ of an operator is not finite, zero is taken in its place.
 """
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 LARGEST_UNROLLED_POWER = 64
 
@@ -37,7 +39,7 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Call:
-    """An operator of `OPERATORS` (or `piecewise`, `power`) applied to arguments.
+    """An operator of `OPERATORS` (or `true`, `false`) applied to arguments.
 
     `piecewise` takes value, condition, value, condition, ... and a last value for "otherwise".
     """
@@ -54,28 +56,55 @@ TIME = Symbol("<time>")
 
 
 def _finite_derivatives(operator: Callable[..., Array]) -> Callable[..., Array]:
-    """Give a scalar operator partial derivatives that are zero where they are not finite."""
+    """Give an elementwise operator partial derivatives that are zero where they are not finite."""
     wrapped = jax.custom_jvp(operator)
 
     @wrapped.defjvp
     def _tangent(primals, tangents):
-        slopes = jax.grad(operator, argnums=tuple(range(len(primals))))(*primals)
-        finite = [jnp.where(jnp.isfinite(slope), slope, 0.0) for slope in slopes]
-        terms = [slope * tangent for slope, tangent in zip(finite, tangents, strict=True)]
+        terms = [
+            _slope(operator, primals, place) * tangent for place, tangent in enumerate(tangents)
+        ]
         return operator(*primals), functools.reduce(jnp.add, terms)
 
     return wrapped
+
+
+def _slope(operator: Callable[..., Array], values: Sequence[Array], place: int) -> Array:
+    def of_one(value: Array) -> Array:
+        return operator(*values[:place], value, *values[place + 1 :])
+
+    slope = jax.jvp(of_one, (values[place],), (jnp.ones_like(values[place]),))[1]
+    return jnp.where(jnp.isfinite(slope), slope, 0)
 
 
 def _folded(binary: Callable[..., Array]) -> Callable[..., Array]:
     return lambda *values: functools.reduce(binary, values)
 
 
-def _chain(relation: Callable[..., Array]) -> Callable[..., Array]:
-    """Read `a < b < c` as `a < b and b < c`."""
-    return lambda *values: functools.reduce(
-        jnp.logical_and, [relation(a, b) for a, b in zip(values, values[1:], strict=False)]
-    )
+def _relation(compare: Callable[[Array, Array], Array]) -> Callable[..., Array]:
+    """Read `a < b < c` as `a < b and b < c`; true is 1 and false is 0."""
+
+    def holds(*values: Array) -> Array:
+        pairs = zip(values, values[1:], strict=False)
+        return functools.reduce(jnp.logical_and, [compare(a, b) for a, b in pairs])
+
+    return lambda *values: holds(*values).astype(values[0].dtype)
+
+
+def _logic(connective: Callable[..., Array]) -> Callable[..., Array]:
+    def holds(*values: Array) -> Array:
+        return connective(*(value != 0 for value in values)).astype(values[0].dtype)
+
+    return holds
+
+
+def _piecewise(*values: Array) -> Array:
+    """Take value, condition, value, condition, ..., otherwise."""
+    pairs = [(values[at], values[at + 1]) for at in range(0, len(values) - 1, 2)]
+    result = values[-1] if len(values) % 2 else jnp.full_like(values[0], jnp.nan)
+    for value, condition in reversed(pairs):
+        result = jnp.where(condition != 0, value, result)
+    return result
 
 
 def _quotient(dividend: Array, divisor: Array) -> Array:
@@ -117,31 +146,30 @@ _SMOOTH: dict[str, Callable[..., Array]] = {
     "quotient": _quotient,
 }
 
-OPERATORS: dict[str, Callable[..., Any]] = {
+OPERATORS: dict[str, Callable[..., Array]] = {
     **{name: _finite_derivatives(operator) for name, operator in _SMOOTH.items()},
     "plus": _folded(jnp.add),
     "times": _folded(_finite_derivatives(jnp.multiply)),
     "minus": lambda *values: -values[0] if len(values) == 1 else values[0] - values[1],
     "max": _folded(jnp.maximum),
     "min": _folded(jnp.minimum),
-    "eq": _chain(jnp.equal),
-    "neq": jnp.not_equal,
-    "lt": _chain(jnp.less),
-    "leq": _chain(jnp.less_equal),
-    "gt": _chain(jnp.greater),
-    "geq": _chain(jnp.greater_equal),
-    "and": _folded(jnp.logical_and),
-    "or": _folded(jnp.logical_or),
-    "xor": _folded(jnp.logical_xor),
-    "not": jnp.logical_not,
-    "implies": lambda a, b: jnp.logical_or(jnp.logical_not(a), b),
-    "true": lambda: jnp.asarray(True),
-    "false": lambda: jnp.asarray(False),
+    "eq": _relation(jnp.equal),
+    "neq": _relation(jnp.not_equal),
+    "lt": _relation(jnp.less),
+    "leq": _relation(jnp.less_equal),
+    "gt": _relation(jnp.greater),
+    "geq": _relation(jnp.greater_equal),
+    "and": _logic(_folded(jnp.logical_and)),
+    "or": _logic(_folded(jnp.logical_or)),
+    "xor": _logic(_folded(jnp.logical_xor)),
+    "not": _logic(jnp.logical_not),
+    "implies": _logic(lambda a, b: ~a | b),
+    "piecewise": _piecewise,
 }
-"""What every operator computes; `piecewise` and powers of whole numbers are handled apart."""
+"""What every operator computes, element by element of its arguments; true is 1 and false is 0."""
 
-UNITS = {"plus": 0.0, "times": 1.0}
-"""Sums and products of nothing."""
+_ALONE = {"plus": 0.0, "times": 1.0, "true": 1.0, "false": 0.0}
+"""What operators are worth that have no argument."""
 
 
 def symbols(expression: Expression) -> frozenset[str]:
@@ -190,28 +218,49 @@ def in_order(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
     return tuple(ordered)
 
 
-@dataclass(frozen=True)
+class _Step(NamedTuple):
+    """An operation on results of other steps, or a number; equal steps are one."""
+
+    operator: str
+    places: tuple[int, ...]
+    value: float = 0.0
+
+
+class _Layer(NamedTuple):
+    """Operations of one kind, done at once: row i of `places` holds their i-th arguments."""
+
+    apply: Callable[..., Array]
+    places: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
-    """Expressions as a list of steps; each step uses results of earlier ones.
+    """Expressions as layers of vector operations on the results of earlier layers.
 
     Attributes:
         arguments: names of the inputs, which take the first places in the list of results.
-        steps: operator and places of its arguments; a `Number` stands for itself.
+        numbers: constants, which take the next places.
+        layers: operations in the order in which they are done.
         outputs: places of the results that are asked for.
     """
 
     arguments: tuple[str, ...]
-    steps: tuple[tuple[str, tuple[int, ...]] | Number, ...]
-    outputs: tuple[int, ...]
+    numbers: Float[np.ndarray, " numbers"]
+    layers: tuple[_Layer, ...]
+    outputs: Int[np.ndarray, " outputs"]
+
+    @property
+    def num_operations(self) -> int:
+        """Number of scalar operations."""
+        return sum(layer.places.shape[1] for layer in self.layers)
 
     def __call__(self, values: Float[Array, " arguments"]) -> Float[Array, " outputs"]:
         """Evaluate the expressions for one vector of arguments."""
-        results: list[Any] = [values[place] for place in range(len(self.arguments))]
-        for step in self.steps:
-            results.append(step.value if isinstance(step, Number) else _apply(step, results))
-        if not self.outputs:
-            return jnp.zeros((0,), values.dtype)
-        return jnp.stack([jnp.asarray(results[at], values.dtype) for at in self.outputs])
+        results = jnp.concatenate([values, jnp.asarray(self.numbers, values.dtype)])
+        for layer in self.layers:
+            new = layer.apply(*(results[places] for places in layer.places))
+            results = jnp.concatenate([results, new])
+        return results[self.outputs]
 
 
 def compile_expressions(
@@ -234,8 +283,7 @@ def compile_expressions(
         ValueError: a symbol or an operator is unknown, or definitions need each other.
     """
     places = {name: place for place, name in enumerate(arguments)}
-    steps: list[tuple[str, tuple[int, ...]] | Number] = []
-    known: dict[tuple[str, tuple[int, ...]] | Number, int] = {}
+    steps: dict[_Step, int] = {}
     visited: dict[int, int] = {}
 
     def place_of(expression: Expression) -> int:
@@ -243,60 +291,63 @@ def compile_expressions(
             if expression.name not in places:
                 raise ValueError(f"the symbol {expression.name} has no meaning here")
             return places[expression.name]
-        if id(expression) in visited:
-            return visited[id(expression)]
-        if isinstance(expression, Number):
-            step = expression
-        else:
-            _check_operator(expression)
-            step = (expression.operator, tuple(map(place_of, expression.arguments)))
-        if step not in known:
-            known[step] = len(arguments) + len(steps)
-            steps.append(step)
-        visited[id(expression)] = known[step]
-        return known[step]
+        if id(expression) not in visited:
+            step = _step_of(expression, place_of)
+            visited[id(expression)] = steps.setdefault(step, len(arguments) + len(steps))
+        return visited[id(expression)]
 
     for name, meaning in in_order(definitions):
         places[name] = place_of(meaning)
-    outputs = tuple(map(place_of, expressions))
-    return Program(tuple(arguments), tuple(steps), outputs)
+    outputs = [place_of(expression) for expression in expressions]
+    return _in_layers(tuple(arguments), list(steps), outputs)
 
 
-def _check_operator(call: Call) -> None:
-    if call.operator not in OPERATORS and call.operator != "piecewise":
-        raise ValueError(f"the operator {call.operator} is not known")
+def _step_of(expression: Number | Call, place_of: Callable[[Expression], int]) -> _Step:
+    if isinstance(expression, Number):
+        return _Step("", (), float(expression.value))
+    operator, arguments = expression.operator, expression.arguments
+    if not arguments and operator in _ALONE:
+        return _Step("", (), _ALONE[operator])
+    if operator not in OPERATORS:
+        raise ValueError(f"the operator {operator} is not known")
+    if operator == "power" and _is_small_whole(arguments[1]):
+        return _Step("integer power", (place_of(arguments[0]),), arguments[1].value)
+    return _Step(operator, tuple(map(place_of, arguments)))
 
 
-def _apply(step: tuple[str, tuple[int, ...]], results: Sequence[Any]) -> Any:
-    operator, places = step
-    values = [results[place] for place in places]
-    if operator == "piecewise":
-        return _piecewise(values)
-    if operator == "power" and _is_small_whole(values[1]):
-        return _finite_derivatives(functools.partial(jax.lax.integer_pow, y=int(values[1])))(
-            jnp.asarray(values[0])
+def _is_small_whole(exponent: Expression) -> TypeGuard[Number]:
+    constant = isinstance(exponent, Number) and float(exponent.value).is_integer()
+    return constant and abs(exponent.value) <= LARGEST_UNROLLED_POWER
+
+
+def _in_layers(arguments: tuple[str, ...], steps: list[_Step], outputs: list[int]) -> Program:
+    """Do each step as early as it can be done, together with all steps of its kind."""
+    depth = [0] * len(arguments)
+    kinds: dict[tuple[int, str, int, float], list[int]] = {}
+    for place, step in enumerate(steps, start=len(arguments)):
+        depth.append(1 + max(depth[at] for at in step.places) if step.places else 0)
+        if step.places:
+            kind = (depth[place], step.operator, len(step.places), step.value)
+            kinds.setdefault(kind, []).append(place)
+    numbers = [place for place in range(len(arguments), len(depth)) if depth[place] == 0]
+    # Sorted by depth first, so every layer finds its arguments done.
+    members = [kinds[kind] for kind in sorted(kinds)]
+    order = [*range(len(arguments)), *numbers, *(place for group in members for place in group)]
+    moved = {old: new for new, old in enumerate(order)}
+    layers = [
+        _Layer(
+            _operation(steps[group[0] - len(arguments)]),
+            np.array([[moved[at] for at in steps[one - len(arguments)].places] for one in group]).T,
         )
-    if not values and operator in UNITS:
-        return UNITS[operator]
-    if operator in _SMOOTH or operator == "times":
-        values = _same_kind(values)
-    return OPERATORS[operator](*values)
+        for group in members
+    ]
+    values = np.array([steps[place - len(arguments)].value for place in numbers], dtype=float)
+    return Program(
+        arguments, values, tuple(layers), np.array([moved[at] for at in outputs], dtype=int)
+    )
 
 
-def _same_kind(values: Sequence[Any]) -> list[Array]:
-    """Turn Python numbers into arrays of the kind of their partners, for the derivative rule."""
-    kind = jnp.result_type(float, *values)
-    return [jnp.asarray(value, kind) for value in values]
-
-
-def _is_small_whole(exponent: Any) -> bool:
-    constant = isinstance(exponent, float | int)
-    return constant and float(exponent).is_integer() and abs(exponent) <= LARGEST_UNROLLED_POWER
-
-
-def _piecewise(values: Sequence[Any]) -> Any:
-    pairs = [(values[at], values[at + 1]) for at in range(0, len(values) - 1, 2)]
-    result = values[-1] if len(values) % 2 else math.nan
-    for value, condition in reversed(pairs):
-        result = jnp.where(condition, value, result)
-    return result
+def _operation(step: _Step) -> Callable[..., Array]:
+    if step.operator == "integer power":
+        return _finite_derivatives(functools.partial(jax.lax.integer_pow, y=int(step.value)))
+    return OPERATORS[step.operator]

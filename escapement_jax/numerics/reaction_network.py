@@ -5,10 +5,12 @@ amounts by the stoichiometry `N`, the size of the compartment turns amounts into
 (it is one for amounts), and rate rules `r` state a derivative outright.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -30,6 +32,9 @@ Constants: TypeAlias = Float[Array, " constants"]
 Time: TypeAlias = Float[Array, ""]
 Quantities = Callable[[Time, State, Constants], Float[Array, " quantities"]]
 """A function of time, state and constants with a vector of values."""
+
+FACTOR_PREFIX = "factor of "
+"""No identifier of a model has spaces, so these names are new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +84,7 @@ class ReactionNetwork:
             (TIME.name,),
             (*self._at_start, *zip(self.constants, self.constant_values, strict=True)),
         )
-        return program(jnp.zeros(1))
+        return jax.jit(program)(jnp.zeros(1))
 
     def initial_state(self, constants: Constants) -> State:
         """Return the state at time zero for given constants.
@@ -89,7 +94,24 @@ class ReactionNetwork:
         program = compile_expressions(
             [Symbol(name) for name in self.states], (TIME.name, *self.constants), self._at_start
         )
-        return program(jnp.concatenate([jnp.zeros(1, constants.dtype), constants]))
+        return jax.jit(program)(jnp.concatenate([jnp.zeros(1, constants.dtype), constants]))
+
+    def with_rate_factors(self) -> "ReactionNetwork":
+        """Return the same network with one more constant per reaction that multiplies its rate.
+
+        The new constants come last, in the order of the reactions, and are one by default.
+        """
+        names = tuple(f"{FACTOR_PREFIX}{name}" for name in self.reactions)
+        laws = tuple(
+            Call("times", (Symbol(factor), law))
+            for factor, law in zip(names, self.rate_laws, strict=True)
+        )
+        return dataclasses.replace(
+            self,
+            constants=(*self.constants, *names),
+            constant_values=(*self.constant_values, *[Number(1.0)] * len(names)),
+            rate_laws=laws,
+        )
 
     def rates(self) -> Quantities:
         """Return the function that computes the rates of all reactions."""

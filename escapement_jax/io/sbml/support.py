@@ -2,6 +2,9 @@
 
 from typing import Any
 
+KNOWN = ("l3v2extendedmath",)
+"""Required packages that change nothing here: the operators of Level 3 Version 2 are known."""
+
 
 def unsupported_features(document: Any) -> list[str]:
     """List the features of a model that have no counterpart in a reaction network.
@@ -52,7 +55,7 @@ def _required_packages(document: Any) -> list[str]:
     names = [
         document.getPlugin(place).getPackageName() for place in range(document.getNumPlugins())
     ]
-    return [name for name in names if document.getPackageRequired(name)]
+    return [name for name in names if document.getPackageRequired(name) and name not in KNOWN]
 
 
 def _counted(what: str, count: int) -> list[str]:
