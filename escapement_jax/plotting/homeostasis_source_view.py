@@ -1,5 +1,6 @@
 """The published figures: node functions, embeddings, kinograph, losses."""
 
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
@@ -27,7 +28,7 @@ def plot_node_functions(
         truth: What is true, if it is known.
     """
     grid = np.linspace(0.0, LARGEST_CONCENTRATION, NUM_POINTS)
-    curves = np.asarray(node.curves(grid.astype(node.embeddings.dtype)))
+    curves = np.asarray(node.curves(jnp.asarray(grid, dtype=node.embeddings.dtype)))
     with styled_figure(5.2, 3.6) as figure:
         axes = figure.subplots()
         for kind in range(recovery.num_types):

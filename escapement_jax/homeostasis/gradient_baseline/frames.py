@@ -32,7 +32,7 @@ class TrainingFrames(eqx.Module):
 
     def segments(
         self, trajectories: Int[Array, " batch"], starts: Int[Array, " batch"], length: int
-    ) -> Float[Array, "batch length+1 metabolites"]:
+    ) -> Float[Array, "batch segment metabolites"]:
         """Return the frames from each start on.
 
         Args:

@@ -18,7 +18,7 @@ SAFE_NORM = 1e-12
 def rollout_loss(
     node: NodeFunction,
     reactions: Reactions,
-    segment: Float[Array, "steps+1 metabolites"],
+    segment: Float[Array, "frames metabolites"],
     *,
     time_step: Float[Array, ""],
     amplification: Float[Array, ""],

@@ -125,7 +125,7 @@ def _updated(
     return eqx.apply_updates(node, NodeFunction(network, embeddings)), optimiser_state
 
 
-def _segments(context: Context, key: PRNGKey) -> Float[Array, "batch steps+1 metabolites"]:
+def _segments(context: Context, key: PRNGKey) -> Float[Array, "batch frames metabolites"]:
     frames, shape = context.frames, (context.batch,)
     trajectory_key, frame_key = jax.random.split(key)
     trajectories = jax.random.randint(trajectory_key, shape, 0, len(frames.concentrations))
@@ -136,7 +136,7 @@ def _segments(context: Context, key: PRNGKey) -> Float[Array, "batch steps+1 met
 def _loss(
     node: NodeFunction,
     context: Context,
-    segments: Float[Array, "batch steps+1 metabolites"],
+    segments: Float[Array, "batch frames metabolites"],
     recipe: TracedRecipe,
     length: Int[Array, ""],
 ) -> Float[Array, ""]:

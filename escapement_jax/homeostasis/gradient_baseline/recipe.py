@@ -61,18 +61,18 @@ class Recipe:
 class TracedRecipe(eqx.Module):
     """A recipe as arrays, so that trials can be vmapped; see `Recipe` for the fields."""
 
-    rollout_length: Int[Array, ""]
-    learning_rate_node: Float[Array, ""]
-    learning_rate_embedding: Float[Array, ""]
-    residual: Float[Array, ""]
-    amplification: Float[Array, ""]
-    contrastive: Float[Array, ""]
-    curriculum: Bool[Array, ""]
-    warm_up: Float[Array, ""]
-    cosine: Bool[Array, ""]
-    multi_scale: Bool[Array, ""]
-    accumulation: Int[Array, ""]
-    stop_gradient: Bool[Array, ""]
+    rollout_length: Int[Array, "*trials"]
+    learning_rate_node: Float[Array, "*trials"]
+    learning_rate_embedding: Float[Array, "*trials"]
+    residual: Float[Array, "*trials"]
+    amplification: Float[Array, "*trials"]
+    contrastive: Float[Array, "*trials"]
+    curriculum: Bool[Array, "*trials"]
+    warm_up: Float[Array, "*trials"]
+    cosine: Bool[Array, "*trials"]
+    multi_scale: Bool[Array, "*trials"]
+    accumulation: Int[Array, "*trials"]
+    stop_gradient: Bool[Array, "*trials"]
 
     def length_at(self, progress: Float[Array, ""], scale: Int[Array, ""]) -> Int[Array, ""]:
         """Return the length of rollouts.
