@@ -60,7 +60,8 @@ class SubstrateNetwork(eqx.Module):
     @property
     def normalised_log10_rates(self) -> Float[Array, " reactions"]:
         """log10 rate constants that go with factors scaled to be 1 at concentration 1."""
-        at_one = jax.vmap(lambda order: jnp.log10(self.factors(jnp.ones(1), order)[0]))(self.orders)
+        one = jnp.ones(1, dtype=self.orders.dtype)
+        at_one = jax.vmap(lambda order: jnp.log10(self.factors(one, order)[0]))(self.orders)
         return self.log10_rates + jnp.einsum("o,omr->r", at_one, self.memberships)
 
 

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def write_archive(path: Path, courses: TimeCourses, network: Network) -> None:
         courses: What was measured.
         network: The reactions.
     """
-    np.savez_compressed(path, **network_arrays(network), **data_arrays(courses))
+    arrays: dict[str, Any] = network_arrays(network) | data_arrays(courses)
+    np.savez_compressed(path, **arrays)
 
 
 def network_arrays(network: Network) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """The fitted model for other programs: SBML text and arrays."""
 
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -25,15 +26,14 @@ def write_model_arrays(path: Path, model: MetabolicModel) -> None:
         path: `.npz` file to write.
         model: The fitted model.
     """
-    np.savez_compressed(
-        path,
-        **network_arrays(model.network),
-        rates=np.asarray(model.rates),
-        slopes=np.asarray(model.slopes),
-        offsets=np.asarray(model.offsets),
-        law=np.array(type(model.law).__name__),
-        law_parameters=np.asarray(model.law.parameters),
-    )
+    arrays: dict[str, Any] = network_arrays(model.network) | {
+        "rates": np.asarray(model.rates),
+        "slopes": np.asarray(model.slopes),
+        "offsets": np.asarray(model.offsets),
+        "law": np.array(type(model.law).__name__),
+        "law_parameters": np.asarray(model.law.parameters),
+    }
+    np.savez_compressed(path, **arrays)
 
 
 def model_to_sbml(model: MetabolicModel, start: np.ndarray) -> str | None:

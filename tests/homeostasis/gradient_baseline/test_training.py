@@ -68,7 +68,11 @@ def test_the_truth_has_no_loss(frames, truth):
     loss = rollout_loss(node, reactions, segment, length=jnp.asarray(8), **options)
     assert loss < 1e-10
     doubled = rollout_loss(
-        node, reactions, segment, length=jnp.asarray(8), **options | {"amplification": 2.0}
+        node,
+        reactions,
+        segment,
+        length=jnp.asarray(8),
+        **options | {"amplification": jnp.asarray(2.0)},
     )
     assert doubled > 1e-7
     residual = residual_loss(
@@ -116,16 +120,15 @@ def test_a_reaction_without_substrates_never_runs():
 
 
 def test_amplification_is_part_of_the_result(frames, truth):
-    """Ten times the output, trained with one step: the deployed curve is what was trained."""
+    """Adam's first step is the learning rate, whatever the gradient; amplified, ten times that."""
     reactions = single_precision(truth[0])
     recipes = [Recipe(residual=1.0), Recipe(residual=1.0, amplification=10.0)]
     nodes, losses = train_phase_two(
-        reactions, frames, recipes, batch=8, num_steps=20, key=jax.random.key(2)
+        reactions, frames, recipes, batch=8, num_steps=1, key=jax.random.key(2)
     )
-    assert losses.shape == (2, 20)
-    scale = [np.abs(node.network.layers[-1].bias).max() for node in nodes]
-    # Adam moves both alike at first, and the deployed output is ten times as large.
-    assert 3 < scale[1] / scale[0] < 30
+    assert losses.shape == (2, 1)
+    moved = [float(np.abs(node.network.layers[-1].bias).max()) for node in nodes]
+    np.testing.assert_allclose(moved, [0.01, 0.1], rtol=1e-3)
 
 
 def test_exploration_finds_homeostasis_without_labels():
