@@ -104,8 +104,8 @@ def recover(
 def _check(time_courses: TimeCourses, network: Network) -> None:
     if time_courses.concentrations.dtype != np.float64:
         raise ValueError(
-            "homeostasis needs double precision; call jax.config.update('jax_enable_x64', True)"
-            " first"
+            "homeostasis needs double precision; switch jax_enable_x64 on in jax.config before"
+            " making arrays"
         )
     if time_courses.num_metabolites != network.num_metabolites:
         raise ValueError(
