@@ -316,8 +316,9 @@ def _step_of(expression: Number | Call, place_of: Callable[[Expression], int]) -
 
 
 def _is_small_whole(exponent: Expression) -> TypeGuard[Number]:
-    constant = isinstance(exponent, Number) and float(exponent.value).is_integer()
-    return constant and abs(exponent.value) <= LARGEST_UNROLLED_POWER
+    if not isinstance(exponent, Number) or not float(exponent.value).is_integer():
+        return False
+    return abs(exponent.value) <= LARGEST_UNROLLED_POWER
 
 
 def _in_layers(arguments: tuple[str, ...], steps: list[_Step], outputs: list[int]) -> Program:
