@@ -90,7 +90,7 @@ def scores(recovery: Recovery, simulation: Simulation) -> dict:
         "method": recovery.method,
         "integrator": recovery.integrator,
         "noise": [recovery.noise_relative, recovery.noise_absolute],
-        "chi_square": recovery.chi_square,
+        "chi_square": None if np.isnan(recovery.chi_square) else recovery.chi_square,
         "held_out_normalised_rmse": held_out_error(recovery, simulation),
     }
 
