@@ -131,7 +131,7 @@ def explain_failure(trajectory: Trajectory, times: np.ndarray, *, name: str) -> 
     reached = np.isfinite(np.asarray(trajectory.concentrations)).all(axis=1)
     last = float(times[reached.sum() - 1]) if reached.any() else math.nan
     message = diffrax.RESULTS[trajectory.outcome]  # pyright: ignore[reportInvalidTypeArguments]
-    reason = " ".join(str(message).split()) or "states are not finite"
+    reason = " ".join(str(message).split()).split(". ")[0] or "states are not finite"
     return (
         f"{name} stopped after time {last:g} ({reason.rstrip('.')}); choose a shorter span, looser "
         "tolerances, the integrator kvaerno5, or slower rates"
