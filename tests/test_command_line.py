@@ -8,8 +8,10 @@ import pytest
 from escapement_jax import command_line
 from escapement_jax.command_line import main
 from escapement_jax.command_line.genealogy import Infer, SimulateGenealogy
+from escapement_jax.command_line.homeostasis import Recover
 from escapement_jax.command_line.parse import VERBS, parse
 from escapement_jax.config.genealogy import InferConfig
+from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.toml import from_mapping, read_document
 
 RATES = ["--mutation-rate", "1.25e-8", "--recombination-rate", "1e-8"]
@@ -24,6 +26,7 @@ def calls(monkeypatch):
         ("infer", "run_infer"),
         ("simulate_genealogy", "run_simulate_genealogy"),
         ("calibrate", "run_calibrate"),
+        ("simulate_homeostasis", "run_simulate_homeostasis"),
     ):
         fake = types.ModuleType(module)
         setattr(fake, function, lambda *words, **options: made.append((words, options)))
@@ -89,6 +92,24 @@ def test_calibrate_takes_what_is_true_and_what_is_told(calls, tmp_path):
     assert options == {"progress": False, "force": False}
 
 
+def test_simulate_homeostasis_passes_everything_on(calls):
+    words = ["simulate", "homeostasis", "--output", "out", "--strengths", "0.1", "0.2", "0.3"]
+    assert main([*words, "--baselines", "1", "2", "3"]) == 0
+    [((output, settings), options)] = calls
+    assert (output, settings.strengths, options) == (Path("out"), (0.1, 0.2, 0.3), {"force": False})
+
+
+def test_recover_takes_both_its_tables(tmp_path):
+    path = write(tmp_path, "[recover]\nmost_types = 3\n[gradient]\nrounds = 7\n")
+    verb = parse(["recover", "x.npz", "--output", "out", "--config", path, "--held-out", "2"])
+    assert isinstance(verb, Recover)
+    assert (verb.settings.most_types, verb.gradient.rounds, verb.held_out) == (3, 7, 2)
+    one = write(tmp_path, "[recover]\nmost_types = 3\n")
+    verb = parse(["recover", "x.npz", "--output", "out", "--config", one, "--explore"])
+    assert isinstance(verb, Recover)
+    assert (verb.gradient, verb.explore) == (GradientConfig(), True)
+
+
 def test_options_override_the_file(tmp_path):
     path = write(tmp_path, "[infer]\ndraws = 5\nepochs = 3\nmutation_rate = 1e-8\n")
     for config in (["--config", path], [f"--config={path}"]):
@@ -111,7 +132,7 @@ def test_one_file_serves_two_verbs(tmp_path):
     ("words", "message"),
     [
         (["inferr"], "there is no verb 'inferr'; did you mean infer?"),
-        (["simulate"], "escapement simulate needs one of: genealogy"),
+        (["simulate"], "escapement simulate needs one of: genealogy, homeostasis"),
         (["config", "chek", "x"], "escapement config needs one of: show, check"),
         (INFER, "the mutation rate is unknown; give mutation_rate or mutation_map"),
         ([*INFER, "--config", "absent.toml"], "absent.toml: there is no such configuration file"),

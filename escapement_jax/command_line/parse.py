@@ -11,18 +11,28 @@ from escapement_jax.command_line.configuration import CONFIGURATION_VERBS
 from escapement_jax.command_line.curiosity import CURIOSITY_VERBS
 from escapement_jax.command_line.elm import ELM_VERBS
 from escapement_jax.command_line.genealogy import GENEALOGY_VERBS
+from escapement_jax.command_line.homeostasis import HOMEOSTASIS_VERBS
 from escapement_jax.command_line.tables import CONFIGURATIONS, read_all_tables
 from escapement_jax.command_line.verb import Verb
+from escapement_jax.config.base import Configuration
 from escapement_jax.config.genealogy import InferConfig
+from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.toml import closest, read_toml
 
 VERBS: dict[str, Callable[..., Verb]] = {
     **GENEALOGY_VERBS,
     **ELM_VERBS,
     **CURIOSITY_VERBS,
+    **HOMEOSTASIS_VERBS,
     **CONFIGURATION_VERBS,
 }
 """Every verb by the words that call it."""
+
+SECOND_TABLES: dict[str, tuple[str, type[Configuration]]] = {
+    "calibrate": ("infer", InferConfig),
+    "recover": ("gradient", GradientConfig),
+}
+"""Verbs that take a second table: the option it sets, and its settings."""
 
 
 def parse(words: Sequence[str]) -> Verb:
@@ -70,5 +80,8 @@ def _with_settings_of_file(name: str, words: Sequence[str]) -> Callable[..., Ver
         return VERBS[name]
     tables = read_all_tables(path)  # A misspelt table or a stray key must not pass unseen.
     verb = functools.partial(VERBS[name], settings=read_toml(path, config_class), config=path)
-    told = [table for table in tables if isinstance(table, InferConfig)]
-    return functools.partial(verb, infer=told[0]) if name == "calibrate" and told else verb
+    if name not in SECOND_TABLES:
+        return verb
+    option, second_class = SECOND_TABLES[name]
+    told = [table for table in tables if isinstance(table, second_class)]
+    return functools.partial(verb, **{option: told[0] if told else second_class()})

@@ -8,6 +8,9 @@ from escapement_jax.config.curiosity import ExploreConfig
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
+from escapement_jax.config.gradient_baseline import GradientConfig
+from escapement_jax.config.homeostasis import RecoverConfig
+from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
 from escapement_jax.config.toml import closest, read_document, read_toml, table_names
 
 CONFIGURATIONS = {
@@ -19,6 +22,9 @@ CONFIGURATIONS = {
         DecomposeConfig,
         SimulateElmConfig,
         ExploreConfig,
+        RecoverConfig,
+        GradientConfig,
+        SimulateHomeostasisConfig,
     )
 }
 """Every configuration class by its TOML table."""

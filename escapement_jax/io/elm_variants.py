@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from escapement_jax.genealogy.genotypes import MISSING
+from escapement_jax.genealogy.genome.genotypes import MISSING
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.tree_sequences import read_tree_sequence
 

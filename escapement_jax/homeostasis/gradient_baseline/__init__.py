@@ -1,0 +1,1 @@
+"""The published recipe, two phases of gradient training, kept to compare with."""

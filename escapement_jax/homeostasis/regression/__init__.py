@@ -1,0 +1,1 @@
+"""Fits that are linear in everything but the substrate law."""

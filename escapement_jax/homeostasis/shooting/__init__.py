@@ -1,0 +1,1 @@
+"""Multiple shooting: fits to noisy data through the solution of the dynamics."""

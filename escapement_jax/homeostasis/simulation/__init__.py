@@ -1,0 +1,1 @@
+"""Metabolic time courses whose network, rates and set points are known."""

@@ -1,0 +1,1 @@
+"""The published view of a recovery: a node network with embeddings, and its metrics."""

@@ -1,0 +1,1 @@
+"""Which metabolites belong together: unlabelled mixtures over homeostasis."""

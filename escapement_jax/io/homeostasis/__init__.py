@@ -1,0 +1,1 @@
+"""Files of metabolic time courses, networks and what was recovered from them."""
