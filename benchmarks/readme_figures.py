@@ -8,7 +8,12 @@ import importlib
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-TABLES = {"genealogy": "benchmarks.accuracy.readme_tables"}
+TABLES = {
+    "genealogy": "benchmarks.accuracy.readme_tables",
+    "elm": "benchmarks.elm.tables",
+    "curiosity": "benchmarks.curiosity.tables",
+    "homeostasis": "benchmarks.homeostasis.tables",
+}
 """The module of each package."""
 
 
