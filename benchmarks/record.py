@@ -12,13 +12,13 @@ from typing import Any
 import jax
 
 PACKAGES = ("escapement-jax", "jax", "jaxlib", "equinox", "numpy", "tskit", "msprime")
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def provenance() -> dict[str, Any]:
     """Return the command, versions, commit and machine of this process."""
     return {
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *sys.argv]).replace(f"{REPOSITORY}/", ""),
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "versions": {"python": platform.python_version()} | _versions(),
