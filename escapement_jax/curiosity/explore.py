@@ -133,8 +133,8 @@ def default_experiment(system: AbstractSystem, config: ExploreConfig) -> Experim
         config.num_steps,
         config.step_size,
         config.num_kept or max(config.num_steps // 2, 1),
-        config.solver,
-        tuple(system.state_names.index(name) for name in names),
+        method=config.solver,
+        observed=tuple(system.state_names.index(name) for name in names),
     )
     source = SourceOscillation(num_bins=None if config.strategy == "imgep" else 0)
     behaviour = Oscillation() if config.behaviour == "oscillation" else source

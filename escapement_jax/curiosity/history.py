@@ -50,10 +50,11 @@ class History(eqx.Module):
     def of_state(cls, state: SearchState, identity: Mapping[str, Any]) -> "History":
         """Take the rollouts made so far out of the state of a search."""
         number = int(state.library.num_done)
-        records = [np.array(getattr(state.library, name)[:number]) for name in RECORDS]
+        records = {name: np.array(getattr(state.library, name)[:number]) for name in RECORDS}
         memory = tuple(np.array(leaf) for leaf in jax.tree.leaves(state.memory))
         key_data = np.array(jax.random.key_data(state.key))
-        return cls(*records, memory, key_data, json.dumps(identity, sort_keys=True))
+        text = json.dumps(identity, sort_keys=True)
+        return cls(**records, memory=memory, key_data=key_data, identity=text)
 
     def put_into(self, state: SearchState) -> SearchState:
         """Return the state of a search with these rollouts in it, to go on from.
@@ -129,8 +130,9 @@ class History(eqx.Module):
             )
         number = sum(name.startswith("memory_") for name in arrays)
         memory = tuple(np.asarray(arrays[f"memory_{i}"]) for i in range(number))
-        records = [np.asarray(arrays[name]) for name in RECORDS]
-        return cls(*records, memory, np.asarray(arrays["key_data"]), str(arrays["identity"]))
+        records = {name: np.asarray(arrays[name]) for name in RECORDS}
+        key_data, identity = np.asarray(arrays["key_data"]), str(arrays["identity"])
+        return cls(**records, memory=memory, key_data=key_data, identity=identity)
 
 
 def _fitted(new: np.ndarray, old: jax.Array) -> jax.Array:

@@ -85,4 +85,5 @@ def _moments(
     places = (jnp.arange(signal.shape[0] - 1) - signal.shape[0] // 2).astype(signal.dtype)
     none = jnp.zeros(levels.shape, jnp.int32)
     start = ((none, nothing, nothing, nothing, nothing), signal[0])
-    return lax.scan(body, start, (places, signal[1:]))[0][0]
+    (number, first, last, total, squares), _ = lax.scan(body, start, (places, signal[1:]))[0]
+    return number, first, last, total, squares

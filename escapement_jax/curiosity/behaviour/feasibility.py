@@ -90,7 +90,7 @@ def feasible_cells(
         jnp.asarray(offset), jnp.asarray(amplitude), jnp.asarray(frequency), decay=decay
     )
     seen = np.asarray(ok) & (amplitude > LEAST_AMPLITUDE) & (frequency >= lowest_frequency)
-    return seen.reshape((bins, subdivisions) * 3).any((1, 3, 5))
+    return np.asarray(seen.reshape((bins, subdivisions) * 3).any((1, 3, 5)))
 
 
 def sinusoid_is_reachable(target: Sinusoid, *, decay: float = 1.0) -> bool:

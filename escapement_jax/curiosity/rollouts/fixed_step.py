@@ -1,6 +1,7 @@
 """Rollouts with a fixed step: one fused kernel per step for the whole batch."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import equinox as eqx
@@ -98,7 +99,7 @@ def batched_step(
     method: str,
     step_size: float,
     intervention: PyTree | None = None,
-):
+) -> Callable[[Array, Array, PyTree], tuple[Array, Array]]:
     """Return the map from (step, states, args) of a batch to its states (seen, following).
 
     Args:

@@ -63,24 +63,16 @@ class Library(eqx.Module):
 
     def append(self, proposal: Proposal, seen: Observations) -> "Library":
         """Write a batch behind the rows in use."""
-        new = (
-            proposal.parameters,
-            seen.descriptors,
-            seen.found,
-            seen.quality,
-            seen.codes.astype(jnp.int8),
-            proposal.parents.astype(jnp.int32),
-        )
-        fields = (
-            self.parameters,
-            self.descriptors,
-            self.found,
-            self.quality,
-            self.codes,
-            self.parents,
-        )
-        written = [
-            lax.dynamic_update_slice_in_dim(field, rows, self.num_done, 0)
-            for field, rows in zip(fields, new, strict=True)
-        ]
-        return Library(*written, self.num_done + proposal.parameters.shape[0])
+        new = {
+            "parameters": proposal.parameters,
+            "descriptors": seen.descriptors,
+            "found": seen.found,
+            "quality": seen.quality,
+            "codes": seen.codes.astype(jnp.int8),
+            "parents": proposal.parents.astype(jnp.int32),
+        }
+        written = {
+            name: lax.dynamic_update_slice_in_dim(getattr(self, name), rows, self.num_done, 0)
+            for name, rows in new.items()
+        }
+        return Library(**written, num_done=self.num_done + proposal.parameters.shape[0])

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from escapement_jax.curiosity.diversity.grid import DescriptorGrid
 from escapement_jax.curiosity.experiment import Experiment
@@ -14,9 +15,9 @@ from escapement_jax.curiosity.history import History
 
 def cma_me_scheduler(
     experiment: Experiment,
+    starts: Float[Array, "emitters parameters"],
     *,
     bins: int = 20,
-    emitters: int = 5,
     batch_size: int = 20,
     step: float = 0.1,
     seed: int = 1,
@@ -25,8 +26,8 @@ def cma_me_scheduler(
 
     Args:
         experiment: What is explored; its behaviour gives the axes of the archive.
+        starts: Parameters that each emitter starts from; give some that show the behaviour.
         bins: Cells per axis of the archive.
-        emitters: Number of emitters.
         batch_size: Solutions per emitter and round.
         step: First step size of the evolution strategies, in units of the box.
         seed: Seed of the emitters.
@@ -49,14 +50,14 @@ def cma_me_scheduler(
     strategies = [
         ribs.emitters.EvolutionStrategyEmitter(
             archive,
-            x0=np.full(size, 0.5),
+            x0=np.clip(x0, 0.0, 1.0),
             sigma0=step,
             ranker="2imp",
             bounds=[(0.0, 1.0)] * size,
             batch_size=batch_size,
             seed=seed + place,
         )
-        for place in range(emitters)
+        for place, x0 in enumerate(np.asarray(experiment.system.box.to_unit(starts), float))
     ]
     return ribs.schedulers.Scheduler(archive, strategies)
 

@@ -67,6 +67,7 @@ class SourceGoals(AbstractStrategy):
     ) -> Spectra:
         """Keep the spectra."""
         del proposal
+        assert seen.embedding is not None  # `init` has made sure.
         return lax.dynamic_update_slice_in_dim(memory, seen.embedding, library.num_done, 0)
 
     def describe(self) -> dict[str, Any]:
