@@ -35,7 +35,7 @@ class RecoverConfig(Configuration):
     """Standard deviation of the noise at concentration 0; default: estimated."""
     polish: Literal["auto", "always", "never"] = "auto"
     """Whether the regression is polished by multiple shooting; auto: unless data are noise-free."""
-    horizons: tuple[int, ...] = (16, 48, 96)
+    horizons: tuple[int, ...] = (16, 96, 288)
     """Frames of a segment in the rounds of multiple shooting, multiples of 16."""
     robust: bool = False
     """Whether outliers are expected: noise is then Student's t with 5 degrees of freedom."""
