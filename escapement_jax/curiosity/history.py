@@ -143,7 +143,7 @@ def _fitted(new: np.ndarray, old: jax.Array) -> jax.Array:
 
 def _differences(here: Any, there: Any, path: str = ""):
     if isinstance(here, dict) and isinstance(there, dict):
-        for name in sorted({*here, *there}):
+        for name in [*here, *(name for name in there if name not in here)]:
             yield from _differences(here.get(name), there.get(name), f"{path}.{name}".strip("."))
     elif here != there:
         yield path, here, there

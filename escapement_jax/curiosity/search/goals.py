@@ -65,8 +65,7 @@ def nearest_rows(
         first = jnp.minimum(k * chunk, points.shape[0] - chunk)
         rows = lax.dynamic_slice_in_dim(points, first, chunk, 0)
         free = lax.dynamic_slice_in_dim(counted, first, chunk, 0)
-        apart = lax.map(lambda goal: _modulus(rows - goal[None]).mean(-1), goals)
-        apart = jnp.where(free[None], apart, jnp.inf)
+        apart = jnp.where(free[None], _mean_moduli(rows, goals), jnp.inf)
         least = jnp.argmin(apart, 1).astype(jnp.int32)
         distance = jnp.take_along_axis(apart, least[:, None], 1)[:, 0]
         closer = distance < best[1]
@@ -78,8 +77,19 @@ def nearest_rows(
     return lax.fori_loop(0, -(-num_rows // chunk), body, (none, farthest))
 
 
-def _modulus(value: Inexact[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Return the modulus, without the care for overflow that makes that of numpy slow."""
-    if not jnp.iscomplexobj(value):
-        return jnp.abs(value)
-    return jnp.sqrt(jnp.square(value.real) + jnp.square(value.imag))
+def _mean_moduli(
+    rows: Inexact[Array, "rows coordinates"], goals: Inexact[Array, "goals coordinates"]
+) -> Float[Array, "goals rows"]:
+    """Return the mean modulus of the difference of every goal and row.
+
+    Complex numbers are taken apart first: XLA does not vectorise their arithmetic on CPU.
+    """
+    if not jnp.iscomplexobj(rows):
+        return lax.map(lambda goal: jnp.abs(rows - goal[None]).mean(-1), goals)
+    real, imaginary = rows.real, rows.imag
+
+    def one(goal: tuple[Array, Array]) -> Array:
+        squares = jnp.square(real - goal[0][None]) + jnp.square(imaginary - goal[1][None])
+        return jnp.sqrt(squares).mean(-1)
+
+    return lax.map(one, (goals.real, goals.imag))
