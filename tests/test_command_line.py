@@ -132,7 +132,7 @@ def test_one_file_serves_two_verbs(tmp_path):
     ("words", "message"),
     [
         (["inferr"], "there is no verb 'inferr'; did you mean infer?"),
-        (["simulate"], "escapement simulate needs one of: genealogy, homeostasis"),
+        (["simulate"], "escapement simulate needs one of: genealogy, elm, homeostasis"),
         (["config", "chek", "x"], "escapement config needs one of: show, check"),
         (INFER, "the mutation rate is unknown; give mutation_rate or mutation_map"),
         ([*INFER, "--config", "absent.toml"], "absent.toml: there is no such configuration file"),
