@@ -4,6 +4,7 @@ Every one maps parameters to the log diploid size of each time level, and has a 
 them: one covariance for each of several degrees of smoothness, between which the data choose.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ _NUM_KNOTS = 9
 
 
 @dataclass(frozen=True)
-class SizeModel:
+class SizeModel(ABC):
     """Parameters of a population size, and their prior; float64, on the host.
 
     Attributes:
@@ -37,9 +38,9 @@ class SizeModel:
     mean: Float[np.ndarray, " parameters"]
     covariances: Float[np.ndarray, "roughness parameters parameters"]
 
+    @abstractmethod
     def log_sizes(self, parameters: Float[Array, " parameters"]) -> Levels:
         """Log diploid size of every level."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
