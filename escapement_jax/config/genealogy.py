@@ -81,8 +81,7 @@ class InferConfig(Configuration):
     """Number of epochs of the reported population size N_e(t)."""
     node_times: Literal["uniform", "level", "redated"] = "redated"
     """Times of exported nodes: drawn uniformly inside their level, the level's own time, or drawn
-    anew in continuous time given the trees and the genotypes. Where genotypes may be wrong,
-    "redated" is "uniform": redating does not know that errors happen at variable sites only."""
+    anew in continuous time given the trees and the genotypes."""
     seed: int = 1
     """Seed of the random numbers; the same seed gives the same result."""
 

@@ -165,11 +165,7 @@ class Posterior:
     @property
     def _node_times(self) -> NodeTimes:
         told = self.settings.get("node_times")
-        if told == "level":
-            return "level"
-        # Redating lets any base err: with errors it would explain singletons by recent trees.
-        errs = self.redating is not None and self.redating.genotype_error > 0
-        return "redated" if told == "redated" and not errs else "uniform"
+        return told if told in ("level", "redated") else "uniform"
 
     @cached_property
     def histories(self) -> tuple[TreeHistory, ...]:

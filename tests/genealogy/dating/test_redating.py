@@ -81,6 +81,29 @@ def test_two_samples_without_a_visible_recombination_follow_the_closed_form(cloc
 
 
 @pytest.mark.statistical
+@pytest.mark.parametrize("error", [0.0, 0.05])
+def test_errors_do_not_explain_sites_away(error):
+    """Two samples that vary at a site carry a mutation between them, whoever was called wrong."""
+    sites, rate, mu = 3, 1e-7, 2e-5
+    model = redating_model(CONSTANT, 0.0, mu, num_samples=2)
+    bins = dataclasses.replace(
+        model.bins,
+        site_bin=np.arange(sites),
+        site_mutation=np.full(sites, rate),
+        genotypes=np.tile(np.array([[1, 0]], np.int8), (sites, 1)),
+    )
+    model = dataclasses.replace(model, bins=bins, genotype_error=error)
+    chain = RedatingChain([one_tree(2, [10.0])] * 4000, model, np.random.default_rng(12))
+    for _ in range(13):
+        chain.sweep()
+    total = 2 * (mu + sites * rate)
+    check_law(
+        chain.state.times[:-1],
+        lambda t: t**sites * np.exp(-(total + RATE) * t),
+    )
+
+
+@pytest.mark.statistical
 def test_the_prior_under_a_changing_population_size():
     model = redating_model(BOTTLENECK, 0.0, num_samples=2)
     chain = KnownMutations([one_tree(2, [500.0])] * 3000, model, np.random.default_rng(2))
