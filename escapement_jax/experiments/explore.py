@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
@@ -29,6 +30,7 @@ from escapement_jax.io.curiosity.discoveries import write_discoveries, write_par
 from escapement_jax.io.curiosity.histories import HISTORY_FILE, read_history, write_history
 from escapement_jax.io.resumable_directory import resumable_directory
 from escapement_jax.io.run_directory import CONFIG_FILE, write_text_atomically
+from escapement_jax.training.run_log import note, run_log
 from escapement_jax.training.run_report import RunReport
 
 
@@ -53,9 +55,10 @@ def run_explore(
         ValueError: A setting is not right, or the history belongs to another search.
     """
     config.check_complete()
-    with jax.enable_x64(config.solver == "stiff"), RunReport() as report:
+    with jax.enable_x64(config.solver == "stiff"), RunReport() as report, ExitStack() as log:
         experiment = experiment_of(config)
         _prepare(output, config, resume=resume, force=force)
+        log.enter_context(run_log(output))
         old = read_history(output / "history") if _has_history(output) else None
         history = explore(
             experiment,
@@ -66,6 +69,8 @@ def run_explore(
             on_checkpoint=lambda so_far: write_history(output / "history", so_far),
         )
         searching = report.seconds
+        found = int(history.found.sum())
+        note("searched", "searched for behaviours", rollouts=len(history), discoveries=found)
         _write(output, experiment, history, config)
         summary = summarise(experiment, history, config)
         if config.target is not None:
@@ -76,8 +81,8 @@ def run_explore(
             "total": sum(report.seconds.values()),
         }
         summary["peak_memory_mb"] = report.peak_memory_mb
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    write_text_atomically(output / "summary.json", text)
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        write_text_atomically(output / "summary.json", text)
     print(describe(summary))
     print(f"written to {output}")
 
