@@ -31,7 +31,6 @@ class Explore(ComputingVerb):
 
     def run(self) -> None:
         """Run the search and write its folder."""
-        self.settings.check_complete()
         from escapement_jax.experiments.explore import run_explore
 
         run_explore(

@@ -23,7 +23,7 @@ from escapement_jax.curiosity.models.circuit_network import circuit_network
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
 from escapement_jax.experiments.exploration_figures import representatives, save_figures
-from escapement_jax.experiments.explored_system import experiment_of
+from escapement_jax.experiments.explored_system import check_model, experiment_of
 from escapement_jax.experiments.target_circuit import build_target
 from escapement_jax.io.curiosity.circuits import write_network
 from escapement_jax.io.curiosity.discoveries import write_discoveries, write_parameters
@@ -54,6 +54,8 @@ def run_explore(
         FileExistsError: ``output`` holds files, and neither ``resume`` nor ``force`` is on.
         ValueError: A setting is not right, or the history belongs to another search.
     """
+    if config.model is not None:
+        check_model(config.model)
     config.check_complete()
     with jax.enable_x64(config.solver == "stiff"), RunReport() as report, ExitStack() as log:
         experiment = experiment_of(config)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from escapement_jax.config.toml import read_document, table_names
+from escapement_jax.io.json_files import read_json
+from escapement_jax.io.reader import reader
 from escapement_jax.io.report.captions import caption, label, rank
 from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.io.text_files import require_file
@@ -99,6 +101,7 @@ class RunContents:
     provenance: tuple[tuple[str, str], ...]
 
 
+@reader
 def read_contents(directory: Path) -> RunContents:
     """Read a run directory of any verb.
 
@@ -113,7 +116,9 @@ def read_contents(directory: Path) -> RunContents:
     if not (directory / CONFIG_FILE).is_file():
         raise ValueError(f"{directory}: no run directory, since it has no {CONFIG_FILE}")
     document = read_document(directory / CONFIG_FILE)
-    summary = next((_json(directory / one) for one in SUMMARIES if (directory / one).is_file()), {})
+    summary = next(
+        (read_json(directory / one) for one in SUMMARIES if (directory / one).is_file()), {}
+    )
     log = _log(directory / LOG_FILE)
     told = [str(one) for one in summary.get("warnings", ())]
     logged = [line["message"] for line in log if line["level"] in ("warning", "error")]
@@ -284,16 +289,6 @@ def _provenance(
 
 def _clock(time: str) -> str:
     return time[:19].replace("T", " ")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{path}: not a JSON object")
-    return document
 
 
 def _log(path: Path) -> tuple[dict[str, Any], ...]:
