@@ -69,7 +69,11 @@ def in_its_own_process(name: str, examples: int, seed: int) -> dict:
     words = [sys.executable, __file__, "--reader", name, "--examples", str(examples)]
     try:
         done = subprocess.run(
-            [*words, "--seed", str(seed)], capture_output=True, text=True, timeout=MOST_SECONDS
+            [*words, "--seed", str(seed)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=MOST_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return {"tried": 0, "read": 0, "refused": 0, "broken": 1, "findings": {"hangs": ""}}

@@ -34,8 +34,8 @@ def read_accessibility_mask(path: Path) -> dict[str, np.ndarray]:
         end = number_field(fields, 2, path, line)
         if not 0 <= start < end <= LARGEST_POSITION or start % 1 or end % 1:
             raise ValueError(
-                f"{path}: line {line} must have whole numbers 0 <= start < end, seen "
-                f"{start:.12g} and {end:.12g}"
+                f"{path}: line {line} must have 0 <= start < end in whole numbers, "
+                f"seen {start:.12g} and {end:.12g}"
             )
         intervals[fields[0]].append((start, end))
     if not intervals:

@@ -32,7 +32,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                 for member in members
             }
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path}: not an archive of plain arrays (.npz): {error}") from error
+        raise ValueError(f"{path}: not a readable .npz archive of plain arrays: {error}") from error
 
 
 def check_members(

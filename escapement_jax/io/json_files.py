@@ -26,7 +26,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ValueError(f"{path}: JSON that is nested too deeply") from None
     if not isinstance(document, dict):
-        raise ValueError(f"{path}: JSON, but no object {{...}}")
+        raise ValueError(f"{path}: not a JSON object")
     return document
 
 

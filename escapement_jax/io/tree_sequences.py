@@ -74,9 +74,9 @@ def read_tree_sequence(
 
 
 def _load(path: Path) -> tskit.TreeSequence:
+    load: Any = _tszip_load(path) if path.suffix == ".tsz" else tskit.load
     if path.suffix == ".tsz":
         refuse_unsafe_store(path)
-    load: Any = _tszip_load(path) if path.suffix == ".tsz" else tskit.load
     try:
         return load(str(path))
     # tskit and tszip share no class of errors for what is not a tree sequence.

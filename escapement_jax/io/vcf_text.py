@@ -13,6 +13,8 @@ from pathlib import Path
 from escapement_jax.io.limits import LONGEST_LINE, refuse_larger
 
 _GZIP = b"\x1f\x8b"
+# The SAM/BAM specification, section 4.1.2.
+_LAST_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 # The names of contigs that the VCF specification allows, and a position that htslib can hold.
 _RECORD = re.compile(
@@ -60,7 +62,7 @@ def check_vcf_text(path: Path) -> None:
 def _columns(line: bytes, number: int, path: Path) -> int:
     if not line.startswith(_COLUMNS):
         raise ValueError(
-            f"{path}: line {number} should be the header of a VCF file, starting with "
+            f"{path}: not a readable VCF file: line {number} should be its header, starting with "
             f"{_COLUMNS.decode()!r}"
         )
     names = line.split(b"\t")[9:]
@@ -73,9 +75,21 @@ def _columns(line: bytes, number: int, path: Path) -> int:
     return line.count(b"\t") + 1
 
 
+def _require_last_block(path: Path) -> None:
+    """Refuse a file of bgzip that is cut between two blocks: an empty block marks its end."""
+    content = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(14)
+        stream.seek(max(content - len(_LAST_BLOCK), 0))
+        if start[12:] == b"BC" and stream.read() != _LAST_BLOCK:
+            raise ValueError(f"{path}: the compressed file is cut short: its last block is missing")
+
+
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP
+    if compressed:
+        _require_last_block(path)
     number, total = 0, 0
     with gzip.open(path, "rb") if compressed else path.open("rb") as lines:
         try:

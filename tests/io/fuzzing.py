@@ -24,9 +24,9 @@ MOST_SECONDS = 10
 
 NASTY = (
     b"", b"nan", b"-1", b"0", b"inf", b"1e309", b"99999999999999999999", b"1_0", b"\x00",
-    b"\xff\xfe", b"'", b'"', b"../../etc/passwd", b"\t", b"\n", b"\r", b",", b"=1+1", b"null", b"true", b"[]",
-    b"{}", b"./.", b"0/1", b"1|2", b"0|0|0", b".", b"<DEL>", b"*", b"\xc3\xa9", b"#", b"[" * 3000,
-    b"1" * 5000, b"&xxe;", b"-0", b"1.5", b"ACGT", b"chr2", b"0x10", b"1e-400",
+    b"\xff\xfe", b"'", b'"', b"../../etc/passwd", b"\t", b"\n", b"\r", b",", b"=1+1", b"null",
+    b"true", b"[]", b"{}", b"./.", b"0/1", b"1|2", b"0|0|0", b".", b"<DEL>", b"*", b"\xc3\xa9",
+    b"#", b"[" * 3000, b"1" * 5000, b"&xxe;", b"-0", b"1.5", b"ACGT", b"chr2", b"0x10", b"1e-400",
 )  # fmt: skip
 
 VALUES = (

@@ -19,6 +19,7 @@ def read_sbml(path: Path) -> ReactionNetwork:
     models are.
 
     Raises:
+        FileNotFoundError: the file is absent.
         ValueError: the file is not SBML, or uses features that a reaction network does not have;
             lists all of them.
         ImportError: python-libsbml is missing.
