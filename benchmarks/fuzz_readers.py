@@ -1,10 +1,10 @@
 """Break files in thousands of ways, and see whether every reader keeps its promise.
 
-    python benchmarks/fuzz_readers.py --examples 300
+    python benchmarks/fuzz_readers.py --examples 200 --output benchmarks/results/fuzz_readers.json
 
 Prints, for every reader, how many inputs were tried, read and refused, and each way in which the
-promise of `tests/io/fuzzing.py` was broken; writes benchmarks/results/fuzz_readers.json. Every
-reader runs in a process of its own, so that a crash of a library is one more finding.
+promise of `tests/io/fuzzing.py` was broken. Every reader runs in a process of its own, so that a
+crash of a library is one more finding.
 """
 
 import argparse
@@ -111,7 +111,9 @@ def main() -> None:
         for finding, example in found["findings"].items():
             print(f"    {finding}\n        {example[:600]}", flush=True)
     if options.output is not None:
-        options.output.write_text(json.dumps(results, indent=2) + "\n")
+        from benchmarks.record import write_result
+
+        write_result(options.output, {"examples": options.examples, "readers": results})
 
 
 if __name__ == "__main__":

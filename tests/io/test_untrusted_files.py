@@ -22,7 +22,8 @@ from escapement_jax.io.limits import LARGEST_INPUT, LARGEST_VARIABLE, largest_in
 from escapement_jax.io.read_genotypes import read_genotypes
 from escapement_jax.io.samples import read_sample_names
 from escapement_jax.io.sbml import read_sbml
-from tests.io.fuzzed_readers import READERS, SBML, VCF, annotated_data, constraint_model, petab
+from tests.io.fuzzed_readers import READERS
+from tests.io.sound_files import SBML, VCF, annotated_data, constraint_model, petab
 
 
 class Harm:
