@@ -125,7 +125,7 @@ def read_contents(directory: Path) -> RunContents:
     facts, sections = _facts_and_sections(summary)
     return RunContents(
         verbs=tuple(table_names(document)),
-        warnings=tuple(dict.fromkeys([*told, *logged])),
+        warnings=tuple(dict.fromkeys([*_unfinished(log), *told, *logged])),
         facts=facts,
         sections=sections,
         tables=tuple(map(_table, sorted(directory.glob("*.csv")))),
@@ -255,6 +255,12 @@ def _settings(document: dict[str, Any]) -> Iterator[Table]:
             table = table[part]
         rows = [(key, shown(one)) for key, one in table.items() if not isinstance(one, dict)]
         yield Table(f"[{name}]", ("setting", "value"), tuple(rows), (False, False), len(rows))
+
+
+def _unfinished(log: Iterable[dict[str, Any]]) -> list[str]:
+    """Say that a run was stopped; without a log nobody can tell."""
+    ends = [line["event"] for line in log if line["event"] in ("start", "finish", "failed")]
+    return ["this run has not finished: what follows may be old"] if ends[-1:] == ["start"] else []
 
 
 def _provenance(

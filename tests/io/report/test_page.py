@@ -118,6 +118,12 @@ def test_warnings_come_first_and_once(run):
     assert "No warnings" in page_of(run)[0]
 
 
+def test_a_run_that_was_stopped_is_told(run):
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    (run / "log.jsonl").write_text("\n".join(lines[:-1]) + '\n{"time": "cut sho', encoding="utf-8")
+    assert read_contents(run).warnings[0] == "this run has not finished: what follows may be old"
+
+
 def test_tables_say_what_they_leave_out(run):
     contents = read_contents(run)
     (table,) = contents.tables
