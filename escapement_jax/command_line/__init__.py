@@ -3,12 +3,14 @@
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
 
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
 
 import escapement_jax
 from escapement_jax.command_line.parse import VERBS, parse
+from escapement_jax.training.run_log import terminal_log
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError)
 """Errors that a user can mend: told in one line, without a traceback."""
@@ -28,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     try:
-        parse(words).run()
+        verb = parse(words)
+        verb.prepare()
+        with terminal_log(shlex.join(["escapement", *words]), verbose=verb.verbose):
+            verb.run()
     except EXPECTED_ERRORS as error:
         if not {"-v", "--verbose"}.isdisjoint(words):
             traceback.print_exc()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from escapement_jax.command_line.tables import read_all_tables
-from escapement_jax.command_line.verb import Input, Verb, Verbose
+from escapement_jax.command_line.verb import Input, Verb
 from escapement_jax.config.toml import to_toml
 
 
@@ -14,8 +14,6 @@ class ShowConfig(Verb):
 
     file: Input
     """TOML file with one table per verb."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
 
     def run(self) -> None:
         """Print every table of the file."""
@@ -28,8 +26,6 @@ class CheckConfig(Verb):
 
     file: Input
     """TOML file with one table per verb."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
 
     def run(self) -> None:
         """Check every table of the file and say which are good."""

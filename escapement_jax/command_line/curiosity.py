@@ -6,12 +6,12 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import ComputingVerb, Force, Progress, Verb
 from escapement_jax.config.curiosity import ExploreConfig
 
 
 @dataclass(frozen=True)
-class Explore(Verb):
+class Explore(ComputingVerb):
     """Find out what a gene circuit or a biochemical model can do.
 
     Writes summary.json, history/, discoveries.csv, circuits/ and figures/ into the output folder.
@@ -26,14 +26,11 @@ class Explore(Verb):
     """Go on in a folder made with the same settings; the budget may be larger."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
     def run(self) -> None:
         """Run the search and write its folder."""
-        self.settings.check_complete()
         from escapement_jax.experiments.explore import run_explore
 
         run_explore(

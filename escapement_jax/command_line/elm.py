@@ -6,13 +6,13 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
 
 
 @dataclass(frozen=True)
-class Decompose(Verb):
+class Decompose(ComputingVerb):
     """Decompose phenotypes into additive and epistatic effects of genotypes.
 
     Writes additive.csv, epistatic.csv, variance_components.csv, methods.csv, summary.json and
@@ -29,8 +29,6 @@ class Decompose(Verb):
     """TOML file whose [decompose] table sets the options below; the command line overrides it."""
     progress: Progress = False
     """Show progress bars."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
@@ -45,7 +43,7 @@ class Decompose(Verb):
 
 
 @dataclass(frozen=True)
-class SimulateElm(Verb):
+class SimulateElm(ComputingVerb):
     """Simulate genotypes and phenotypes together with their true effects.
 
     Writes study.npz, additive.csv and epistatic.csv into the output folder.
@@ -59,8 +57,6 @@ class SimulateElm(Verb):
     config: Path | None = None
     """TOML file whose [simulate.elm] table sets the options below; the command line overrides
     it."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 

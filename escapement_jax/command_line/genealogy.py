@@ -6,13 +6,13 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
 from escapement_jax.config.calibration import CalibrateConfig
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 
 
 @dataclass(frozen=True)
-class Infer(Verb):
+class Infer(ComputingVerb):
     """Infer ancestral recombination graphs and population size from phased genomes.
 
     Writes draws/*.trees, summary.json, demography.csv and figures/ into the output folder.
@@ -27,8 +27,6 @@ class Infer(Verb):
     """TOML file whose [infer] table sets the options below; the command line overrides it."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
@@ -41,7 +39,7 @@ class Infer(Verb):
 
 
 @dataclass(frozen=True)
-class SimulateGenealogy(Verb):
+class SimulateGenealogy(ComputingVerb):
     """Simulate phased genomes together with their true genealogy.
 
     Writes genotypes.vcf and true.trees into the output folder.
@@ -55,8 +53,6 @@ class SimulateGenealogy(Verb):
     config: Path | None = None
     """TOML file whose [simulate.genealogy] table sets the options below; the command line
     overrides it."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
@@ -69,7 +65,7 @@ class SimulateGenealogy(Verb):
 
 
 @dataclass(frozen=True)
-class Calibrate(Verb):
+class Calibrate(ComputingVerb):
     """Test by simulation whether inference is calibrated for genomes like yours.
 
     Writes replicates/*.json, calibration.json and figures/ into the output folder. A rerun with the
@@ -86,8 +82,6 @@ class Calibrate(Verb):
     line overrides it."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Start anew in a folder that was made with other settings."""
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
 
 
 @dataclass(frozen=True)
-class Recover(Verb):
+class Recover(ComputingVerb):
     """Recover set points, types of metabolites and rates from metabolic time courses.
 
     Writes metabolites.csv, types.csv, reactions.csv, summary.json, the fitted model and figures/
@@ -42,8 +42,6 @@ class Recover(Verb):
     line overrides it."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
@@ -66,7 +64,7 @@ class Recover(Verb):
 
 
 @dataclass(frozen=True)
-class SimulateHomeostasis(Verb):
+class SimulateHomeostasis(ComputingVerb):
     """Simulate metabolic time courses whose set points, types and rates are known.
 
     Writes time_courses.npz and truth.json into the output folder.
@@ -80,8 +78,6 @@ class SimulateHomeostasis(Verb):
     config: Path | None = None
     """TOML file whose [simulate.homeostasis] table sets the options below; the command line
     overrides it."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 

@@ -12,6 +12,7 @@ from escapement_jax.command_line.curiosity import CURIOSITY_VERBS
 from escapement_jax.command_line.elm import ELM_VERBS
 from escapement_jax.command_line.genealogy import GENEALOGY_VERBS
 from escapement_jax.command_line.homeostasis import HOMEOSTASIS_VERBS
+from escapement_jax.command_line.report import REPORT_VERBS
 from escapement_jax.command_line.tables import CONFIGURATIONS, read_all_tables
 from escapement_jax.command_line.verb import Verb
 from escapement_jax.config.base import Configuration
@@ -24,6 +25,7 @@ VERBS: dict[str, Callable[..., Verb]] = {
     **ELM_VERBS,
     **CURIOSITY_VERBS,
     **HOMEOSTASIS_VERBS,
+    **REPORT_VERBS,
     **CONFIGURATION_VERBS,
 }
 """Every verb by the words that call it."""

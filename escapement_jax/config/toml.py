@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 
 from escapement_jax.config.base import Configuration
 
+LARGEST_CONFIGURATION = 2**20
+"""Bytes of a configuration file, at most."""
+
 Settings = TypeVar("Settings", bound=Configuration)
 
 
@@ -28,11 +31,17 @@ def read_document(path: Path) -> dict[str, Any]:
         ValueError: the file is absent, or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as file:
+            text = file.read(LARGEST_CONFIGURATION + 1)
+        if len(text) > LARGEST_CONFIGURATION:
+            raise ValueError(f"{path}: larger than a configuration, {LARGEST_CONFIGURATION} bytes")
+        return tomllib.loads(text.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such configuration file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: TOML that is nested too deeply") from None
 
 
 def read_toml(path: Path, config_class: type[Settings]) -> Settings:

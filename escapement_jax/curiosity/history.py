@@ -131,8 +131,23 @@ class History(eqx.Module):
         number = sum(name.startswith("memory_") for name in arrays)
         memory = tuple(np.asarray(arrays[f"memory_{i}"]) for i in range(number))
         records = {name: np.asarray(arrays[name]) for name in RECORDS}
+        _check_records(records)
         key_data, identity = np.asarray(arrays["key_data"]), str(arrays["identity"])
         return cls(**records, memory=memory, key_data=key_data, identity=identity)
+
+
+def _check_records(records: Mapping[str, np.ndarray]) -> None:
+    """Check that every rollout has one entry, of the right kind, in each record."""
+    number = records["parameters"].shape[:1]
+    for name, record in records.items():
+        kinds, axes = ("f", 2) if name in ("parameters", "descriptors") else ("bfiu", 1)
+        if record.ndim != axes or record.shape[:1] != number or record.dtype.kind not in kinds:
+            raise ValueError(
+                f"the array {name!r} of the history is {record.dtype} of shape {record.shape}; it "
+                f"does not go with {number[0] if number else 0} rollouts"
+            )
+    if records["found"].dtype != bool:
+        raise ValueError("the array 'found' of the history is not of true and false")
 
 
 def _fitted(new: np.ndarray, old: jax.Array) -> jax.Array:

@@ -24,6 +24,7 @@ from escapement_jax.io.demography_table import read_demography
 from escapement_jax.io.resumable_directory import resumable_directory
 from escapement_jax.plotting.calibration import save_calibration_figures
 from escapement_jax.training.progress import progress_bar
+from escapement_jax.training.run_log import note, note_warnings, run_log
 
 
 def run_calibrate(
@@ -56,19 +57,24 @@ def run_calibrate(
     settings = f"{to_toml(config)}\n{to_toml(told)}"
     resumable_directory(output, settings, growing="replicates", force=force)
     (output / "replicates").mkdir(exist_ok=True)
-    with progress_bar(config.replicates, "calibrating", enabled=progress, unit="replicate") as bar:
+    with (
+        run_log(output),
+        progress_bar(config.replicates, "calibrating", enabled=progress, unit="replicate") as bar,
+    ):
         for index in range(config.replicates):
             path = replicate_file(output, index)
             if not path.exists():
                 write_replicate(path, run_replicate(index, config, told, history))
+                note("replicate", f"finished replicate {index}", replicate=index)
             bar.update()
-    quantities = read_replicates(output, config.replicates)
-    results = [
-        calibrate(name, truth, draws, seed=config.seed)
-        for name, (truth, draws) in quantities.items()
-    ]
-    write_calibration(output / "calibration.json", results, config.replicates)
-    save_calibration_figures(results, output / "figures")
+        quantities = read_replicates(output, config.replicates)
+        results = [
+            calibrate(name, truth, draws, seed=config.seed)
+            for name, (truth, draws) in quantities.items()
+        ]
+        write_calibration(output / "calibration.json", results, config.replicates)
+        save_calibration_figures(results, output / "figures")
+        note_warnings(warning for result in results for warning in result.warnings)
     print(describe(results, config.replicates))
     print(f"written to {output}")
 

@@ -29,6 +29,7 @@ from escapement_jax.io.elm_studies import read_study
 from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
 from escapement_jax.plotting.elm import save_figures
 from escapement_jax.training.progress import progress_bar
+from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
 
 FALSE_DISCOVERY_RATE = 0.05
@@ -57,7 +58,10 @@ def run_decompose(
     config.check_complete()
     with new_run_directory(output, force=force) as directory, RunReport() as report:
         study, dropped = prepare_study(read_study(input, config.phenotypes), config)
+        individuals, loci = study.genotypes.shape
+        note("read", f"read {input}", individuals=individuals, loci=loci, loci_dropped=dropped)
         effects, rows, study = decompose_study(study, config, progress=progress)
+        note("decomposed", "estimated effects", pairs_found=sum(pairs_found(effects)))
         write_additive(directory / "additive.csv", effects)
         write_epistatic(directory / "epistatic.csv", effects)
         write_variance_components(directory / "variance_components.csv", effects)
@@ -67,6 +71,7 @@ def run_decompose(
         summary |= {"seconds": report.seconds, "peak_memory_mb": report.peak_memory_mb}
         write_summary(directory / "summary.json", summary)
         (directory / CONFIG_FILE).write_text(to_toml(config), encoding="utf-8")
+        note_warnings(effects.warnings)
     print(describe(effects, rows, dropped, report.seconds))
     for warning in effects.warnings:
         print(f"warning: {warning}")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
@@ -22,13 +23,14 @@ from escapement_jax.curiosity.models.circuit_network import circuit_network
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
 from escapement_jax.experiments.exploration_figures import representatives, save_figures
-from escapement_jax.experiments.explored_system import experiment_of
+from escapement_jax.experiments.explored_system import check_model, experiment_of
 from escapement_jax.experiments.target_circuit import build_target
 from escapement_jax.io.curiosity.circuits import write_network
 from escapement_jax.io.curiosity.discoveries import write_discoveries, write_parameters
 from escapement_jax.io.curiosity.histories import HISTORY_FILE, read_history, write_history
 from escapement_jax.io.resumable_directory import resumable_directory
 from escapement_jax.io.run_directory import CONFIG_FILE, write_text_atomically
+from escapement_jax.training.run_log import note, run_log
 from escapement_jax.training.run_report import RunReport
 
 
@@ -52,10 +54,13 @@ def run_explore(
         FileExistsError: ``output`` holds files, and neither ``resume`` nor ``force`` is on.
         ValueError: A setting is not right, or the history belongs to another search.
     """
+    if config.model is not None:
+        check_model(config.model)
     config.check_complete()
-    with jax.enable_x64(config.solver == "stiff"), RunReport() as report:
+    with jax.enable_x64(config.solver == "stiff"), RunReport() as report, ExitStack() as log:
         experiment = experiment_of(config)
         _prepare(output, config, resume=resume, force=force)
+        log.enter_context(run_log(output))
         old = read_history(output / "history") if _has_history(output) else None
         history = explore(
             experiment,
@@ -66,6 +71,8 @@ def run_explore(
             on_checkpoint=lambda so_far: write_history(output / "history", so_far),
         )
         searching = report.seconds
+        found = int(history.found.sum())
+        note("searched", "searched for behaviours", rollouts=len(history), discoveries=found)
         _write(output, experiment, history, config)
         summary = summarise(experiment, history, config)
         if config.target is not None:
@@ -76,8 +83,8 @@ def run_explore(
             "total": sum(report.seconds.values()),
         }
         summary["peak_memory_mb"] = report.peak_memory_mb
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    write_text_atomically(output / "summary.json", text)
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        write_text_atomically(output / "summary.json", text)
     print(describe(summary))
     print(f"written to {output}")
 

@@ -1,6 +1,7 @@
 """From settings to the experiment that they describe."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -32,6 +33,17 @@ def experiment_of(config: ExploreConfig) -> Experiment:
     system = _system(config)
     rollout = _rollout(config, system)
     return Experiment(system, rollout, _behaviour(config, system, rollout))
+
+
+def check_model(path: Path) -> None:
+    """Read a model, so that what is wrong with it is told before what is missing beside it.
+
+    Raises:
+        ValueError: The model cannot be read.
+    """
+    from escapement_jax.io.sbml import read_sbml
+
+    read_sbml(path)
 
 
 def _system(config: ExploreConfig) -> AbstractSystem:

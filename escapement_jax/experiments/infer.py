@@ -28,6 +28,7 @@ from escapement_jax.io.read_genotypes import read_genotypes
 from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
 from escapement_jax.plotting.genealogy import save_figures
 from escapement_jax.plotting.predictive_checks import save_check_figures
+from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
 
 
@@ -60,9 +61,17 @@ def run_infer(
             samples=config.samples,
             mask=config.mask,
         )
+        note(
+            "read",
+            f"read {input}",
+            haplotypes=genotypes.num_haplotypes,
+            sites=genotypes.num_sites,
+            sites_dropped=genotypes.sites_dropped,
+        )
         maps = _read_maps(genotypes, config)
         key = jax.random.key(config.seed)
         posterior = infer(genotypes, config, key=key, progress=progress, **maps)
+        note("inferred", "drew genealogies", draws=posterior.num_draws, elbo=posterior.elbo)
         checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
         _write(directory, posterior, config, checks)
         write_summary(
@@ -72,6 +81,7 @@ def run_infer(
             seconds=report.seconds,
             peak_memory_mb=report.peak_memory_mb,
         )
+        note_warnings(all_warnings(posterior, checks))
     print(describe(posterior, report.seconds))
     for warning in all_warnings(posterior, checks):
         print(f"warning: {warning}")

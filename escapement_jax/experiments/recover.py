@@ -25,6 +25,7 @@ from escapement_jax.io.homeostasis.recovery_results import (
 from escapement_jax.io.homeostasis.truth import read_truth
 from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
 from escapement_jax.plotting.homeostasis import save_figures
+from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
 
 
@@ -80,6 +81,7 @@ def run_recover(
         double_precision(),
     ):
         report = _read_and_report(inputs, config, gradient, progress=progress)
+        note("recovered", report.recovery.verdict, types=report.recovery.num_types)
         _write(directory, report, config, gradient)
         write_summary(
             directory / "summary.json",
@@ -88,6 +90,7 @@ def run_recover(
             peak_memory_mb=run.peak_memory_mb,
             **_further(report),
         )
+        note_warnings(report.recovery.warnings)
     print(describe(report, run.seconds))
     print(f"written to {output}")
 
@@ -105,6 +108,14 @@ def _read_and_report(
         hold_unmeasured=inputs.hold_unmeasured,
         allow_negative=config.allow_negative,
         mass_balance=config.mass_balance,
+    )
+    note(
+        "read",
+        f"read {inputs.time_courses}",
+        metabolites=courses.num_metabolites,
+        reactions=network.num_reactions,
+        trajectories=courses.num_trajectories,
+        frames=courses.num_frames,
     )
     return report_recovery(
         courses,

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import number_field, read_fields
 
+LARGEST_POSITION = 2**53
+"""Bases up to here are counted exactly."""
 
+
+@reader
 def read_accessibility_mask(path: Path) -> dict[str, np.ndarray]:
     """Read a BED file of accessible intervals (chromosome, start, end; counted from 0, half-open).
 
@@ -27,9 +32,10 @@ def read_accessibility_mask(path: Path) -> dict[str, np.ndarray]:
             continue
         start = number_field(fields, 1, path, line)
         end = number_field(fields, 2, path, line)
-        if not 0 <= start < end:
+        if not 0 <= start < end <= LARGEST_POSITION or start % 1 or end % 1:
             raise ValueError(
-                f"{path}: line {line} must have 0 <= start < end, seen {start:.12g} and {end:.12g}"
+                f"{path}: line {line} must have 0 <= start < end in whole numbers, "
+                f"seen {start:.12g} and {end:.12g}"
             )
         intervals[fields[0]].append((start, end))
     if not intervals:

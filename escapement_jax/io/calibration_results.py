@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from escapement_jax.genealogy.diagnostics.calibration import QuantityCalibration
+from escapement_jax.io.json_files import read_json
 from escapement_jax.io.run_directory import write_text_atomically
 
 NUM_BINS = 10
@@ -56,8 +57,8 @@ def read_replicates(output: Path, number: int) -> dict[str, tuple[np.ndarray, np
 
 def _read_quantities(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["quantities"]
-    except (json.JSONDecodeError, KeyError) as error:
+        return read_json(path)["quantities"]
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path}: not a replicate ({error}); delete it to run it anew") from error
 
 

@@ -1,15 +1,18 @@
 """Population size through time from a table."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.reader import reader
+from escapement_jax.io.text_files import read_text, to_number
 
 COLUMNS = ("time_generations", "population_size")
 
 
+@reader
 def read_demography(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read a piecewise-constant diploid population size, such as the `demography.csv` of a run.
 
@@ -25,13 +28,13 @@ def read_demography(path: Path) -> tuple[np.ndarray, np.ndarray]:
         ValueError: when a column is missing, a number cannot be read, an epoch is out of order or a
             size is not positive; names the line.
     """
-    require_file(path)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path}: the column {missing[0]} is missing; name it in the header")
-        rows = [_numbers(path, reader.line_num, row) for row in reader]
+    table = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    for name in COLUMNS:
+        count = list(table.fieldnames or ()).count(name)
+        if count != 1:
+            problem = "missing; name it in the header" if not count else "there twice; keep one"
+            raise ValueError(f"{path}: the column {name} is {problem}")
+    rows = [_numbers(path, table.line_num, row) for row in table]
     if not rows:
         raise ValueError(f"{path}: no epoch; write at least one line below the header")
     times, sizes = np.array(rows).T
@@ -41,8 +44,8 @@ def read_demography(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(path: Path, line: int, row: dict[str, str]) -> list[float]:
     try:
-        return [float(row[name]) for name in COLUMNS]
-    except (TypeError, ValueError):
+        return [to_number(row[name]) for name in COLUMNS]
+    except (AttributeError, TypeError, ValueError):
         shown = ", ".join(str(row[name]) for name in COLUMNS)
         raise ValueError(f"{path}, line {line}: {shown} are not two numbers") from None
 

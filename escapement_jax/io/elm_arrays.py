@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from escapement_jax.elm.genotypes.study import Study, Truth
+from escapement_jax.io.archives import read_arrays
+from escapement_jax.io.hdf5 import import_h5py, read_dataset, refuse_links
+from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import require_file
 
 NAMES = ("individual_names", "locus_names", "trait_names")
@@ -18,6 +21,7 @@ TRUTH = (
 )
 
 
+@reader
 def read_npz_study(path: Path) -> Study:
     """Read a study from a NumPy archive.
 
@@ -31,16 +35,10 @@ def read_npz_study(path: Path) -> Study:
         FileNotFoundError: the file is absent.
         ValueError: not an archive of arrays, an array is missing, or their sizes do not match.
     """
-    require_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    # NumPy raises several kinds of errors for what is not an archive.
-    except Exception as error:
-        raise ValueError(f"{path}: not a readable .npz archive ({error})") from error
-    return _study(arrays, path)
+    return _study(read_arrays(path), path)
 
 
+@reader
 def read_hdf5_study(path: Path) -> Study:
     """Read a study from an HDF5 file with the same datasets as a .npz archive.
 
@@ -53,16 +51,12 @@ def read_hdf5_study(path: Path) -> Study:
         ValueError: not an HDF5 file, a dataset is missing, or their sizes do not match.
     """
     require_file(path)
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(
-            f'{path}: reading HDF5 needs h5py; pip install "escapement-jax[tables]"'
-        ) from None
+    h5py = import_h5py(path)
     try:
         with h5py.File(path, "r") as file:
+            refuse_links(file, path)
             arrays = {
-                name: np.asarray(item[()])
+                name: read_dataset(item, path)
                 for name, item in file.items()
                 if isinstance(item, h5py.Dataset)
             }

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.reader import reader
+from escapement_jax.io.text_files import read_text, to_number
 
 MISSING_WORDS = frozenset({"", "na", "nan", ".", "missing"})
 NUM_NAMED = 5
@@ -21,6 +22,7 @@ class NamedTable(NamedTuple):
     values: np.ndarray
 
 
+@reader
 def read_named_table(path: Path) -> NamedTable:
     """Read a table of numbers with a header line and a name in the first column.
 
@@ -32,11 +34,7 @@ def read_named_table(path: Path) -> NamedTable:
         ValueError: the table is empty or ragged, a name is repeated, or a cell is not a number;
             names the line.
     """
-    require_file(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error})") from None
+    lines = read_text(path).splitlines()
     delimiter = "\t" if lines and "\t" in lines[0] else ","
     records = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     if len(records) < 2 or len(records[0]) < 2:
@@ -92,6 +90,6 @@ def _number(cell: str, path: Path, line: int) -> float:
     if cell.strip().lower() in MISSING_WORDS:
         return float("nan")
     try:
-        return float(cell)
+        return to_number(cell)
     except ValueError:
         raise ValueError(f"{path}, line {line}: {cell!r} is not a number") from None

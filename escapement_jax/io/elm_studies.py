@@ -12,6 +12,7 @@ from escapement_jax.io.elm_variants import (
     read_tree_sequence_counts,
     read_vcf_counts,
 )
+from escapement_jax.io.reader import reader
 
 _STUDIES: dict[str, Callable[[Path], Study]] = {
     ".npz": read_npz_study,
@@ -28,6 +29,7 @@ _VARIANTS: dict[str, Callable[[Path], AlleleCounts]] = {
 }
 
 
+@reader
 def read_study(path: str | Path, phenotypes: str | Path | None = None) -> Study:
     """Read genotypes and phenotypes of the same individuals.
 

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from escapement_jax.genealogy.genome.genotypes import MISSING
+from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.tree_sequences import read_tree_sequence
+from escapement_jax.io.vcf_text import check_vcf_text
 
 PLINK_MISSING = -127
 
@@ -21,6 +23,7 @@ class AlleleCounts(NamedTuple):
     ploidy: int
 
 
+@reader
 def read_vcf_counts(path: Path) -> AlleleCounts:
     """Count alternative alleles at the biallelic records of a VCF or BCF file, phased or not.
 
@@ -35,6 +38,8 @@ def read_vcf_counts(path: Path) -> AlleleCounts:
         ValueError: the file is unreadable, or has no biallelic record or mixed ploidy.
     """
     require_file(path)
+    if path.suffix != ".bcf":
+        check_vcf_text(path)
     try:
         import cyvcf2
     except ImportError:
@@ -64,6 +69,7 @@ def read_vcf_counts(path: Path) -> AlleleCounts:
     return AlleleCounts(counts, individuals, names, ploidies.pop())
 
 
+@reader
 def read_bed_counts(path: Path) -> AlleleCounts:
     """Count the first alleles (A1) of a PLINK 1 binary file; its .bim and .fam lie beside it.
 
@@ -84,7 +90,8 @@ def read_bed_counts(path: Path) -> AlleleCounts:
             f'{path}: reading PLINK bed needs bed-reader; pip install "escapement-jax[tables]"'
         ) from None
     try:
-        with open_bed(path) as bed:
+        # Nonsense where positions should be is a defect of the file, not a warning.
+        with np.errstate(invalid="raise"), open_bed(path) as bed:
             counts = bed.read(dtype="int8", num_threads=1)
             individuals, loci = bed.iid.tolist(), bed.sid.tolist()
     except (OSError, ValueError) as error:
@@ -93,6 +100,7 @@ def read_bed_counts(path: Path) -> AlleleCounts:
     return AlleleCounts(values, tuple(map(str, individuals)), _unique(loci), 2)
 
 
+@reader
 def read_tree_sequence_counts(path: Path) -> AlleleCounts:
     """Count derived alleles at the two-allele sites of a tree sequence.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from escapement_jax.genealogy.genome.rate_map import RateMap
+from escapement_jax.io.reader import reader
 from escapement_jax.io.regions import require_contig
 from escapement_jax.io.text_files import number_field, read_fields
 
@@ -15,6 +16,7 @@ _CENTIMORGAN_NAMES = ("cm", "map(cm)", "genetic_map(cm)")
 _RECOMBINATION_FORMS = '"pos chr cM" or "Chromosome Position(bp) Rate(cM/Mb) Map(cM)"'
 
 
+@reader
 def read_recombination_map(path: Path, contig: str) -> RateMap:
     """Read a genetic map: positions, counted from 1, with their distance in centimorgans.
 
@@ -66,6 +68,7 @@ def read_recombination_map(path: Path, contig: str) -> RateMap:
     return _rates_from_distances(np.array(rows, dtype=np.float64).reshape(-1, 2), path)
 
 
+@reader
 def read_mutation_map(path: Path, contig: str) -> RateMap:
     """Read a mutation map: lines `chromosome start end rate`, counted from 0 and half-open.
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from escapement_jax.training.run_log import run_log
+
 CONFIG_FILE = "config.toml"
 """Name of the settings file that every run directory holds; it marks a folder as one."""
 
@@ -33,7 +35,8 @@ def new_run_directory(path: Path, *, force: bool) -> Iterator[Path]:
     partial = _sibling(path, "partial")
     partial.mkdir()
     try:
-        yield partial
+        with run_log(partial):
+            yield partial
         _refuse_to_lose_files(path, force)
         _move_into_place(partial, path)
     finally:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import read_fields
 
 
+@reader
 def read_sample_names(path: Path) -> tuple[str, ...]:
     """Read a list of sample names, one a line; further columns are ignored.
 

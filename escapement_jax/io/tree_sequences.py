@@ -8,15 +8,18 @@ import numpy as np
 import tskit
 
 from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.io.reader import reader
 from escapement_jax.io.regions import Region
 from escapement_jax.io.samples import select_samples
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.variant_calls import sieve_variants
 from escapement_jax.io.variant_records import VariantRecord, VariantSource
+from escapement_jax.io.zarr_stores import refuse_unsafe_store
 
 _UNNAMED_CONTIG = "1"
 
 
+@reader
 def read_tree_sequence(
     path: Path,
     *,
@@ -72,6 +75,8 @@ def read_tree_sequence(
 
 def _load(path: Path) -> tskit.TreeSequence:
     load: Any = _tszip_load(path) if path.suffix == ".tsz" else tskit.load
+    if path.suffix == ".tsz":
+        refuse_unsafe_store(path)
     try:
         return load(str(path))
     # tskit and tszip share no class of errors for what is not a tree sequence.

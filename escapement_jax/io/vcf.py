@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.io.reader import reader
 from escapement_jax.io.regions import Region
 from escapement_jax.io.samples import select_samples
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.variant_calls import annotation_key, require_ancestral, sieve_variants
 from escapement_jax.io.variant_records import VariantRecord, VariantSource
+from escapement_jax.io.vcf_text import check_vcf_text
 
 
+@reader
 def read_vcf(
     path: Path,
     *,
@@ -44,6 +47,8 @@ def read_vcf(
     """
     require_file(path)
     ancestral = require_ancestral(ancestral, str(path))
+    if path.suffix != ".bcf" and not (region and _is_indexed(path)):
+        check_vcf_text(path)
     reader = _open(path)
     try:
         available = list(reader.samples)
@@ -86,9 +91,12 @@ def _contig_lengths(reader: Any) -> dict[str, int | None]:
     return dict(zip(names, known, strict=True))
 
 
+def _is_indexed(path: Path) -> bool:
+    return any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi"))
+
+
 def _select(reader: Any, path: Path, region: Region | None) -> Any:
-    indexed = any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi"))
-    if region is None or not indexed or region.contig not in reader.seqnames:
+    if region is None or not _is_indexed(path) or region.contig not in reader.seqnames:
         return reader
     return reader(str(region))
 

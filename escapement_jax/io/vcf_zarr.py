@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from escapement_jax.genealogy.genome.genotypes import Genotypes
+from escapement_jax.io.reader import reader
 from escapement_jax.io.regions import Region
 from escapement_jax.io.samples import select_samples
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.variant_calls import annotation_key, require_ancestral, sieve_variants
 from escapement_jax.io.variant_records import VariantRecord, VariantSource
+from escapement_jax.io.zarr_stores import refuse_unsafe_store
 
 _NEEDED = (
     "call_genotype",
@@ -27,6 +29,7 @@ _NEEDED = (
 )
 
 
+@reader
 def read_vcf_zarr(
     path: Path,
     *,
@@ -55,6 +58,7 @@ def read_vcf_zarr(
         ValueError: when the store is unreadable, lacks an array, or the sieve refuses a record.
     """
     require_file(path)
+    refuse_unsafe_store(path)
     ancestral = require_ancestral(ancestral, str(path))
     key = annotation_key(ancestral)
     store, group = _open(path)

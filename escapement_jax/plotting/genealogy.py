@@ -153,7 +153,7 @@ def local_tree_svg(tree_sequence: tskit.TreeSequence, position: float) -> str:
         title=f"position {position:,.0f}; node times in generations",
         node_labels={**label, **{node: str(node) for node in tree.samples()}},
         omit_sites=True,
-        style=".node > .sym {fill: #0072B2} .node > .lab {font-size: 9px}",
+        style=".node > .sym {fill: #0072B2} .node > .lab {font-size: 9px} .title {font-size: 12px}",
     )
 
 

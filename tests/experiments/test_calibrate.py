@@ -83,6 +83,7 @@ def test_a_rerun_goes_on_where_the_last_one_ended(tmp_path, replicates):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "calibration.json",
         "config.toml",
+        "log.jsonl",
         "figures",
         "replicates",
     }

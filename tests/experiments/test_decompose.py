@@ -43,6 +43,7 @@ def test_run_directory_is_complete(study_file, calls, tmp_path, capsys):
     assert {path.name for path in output.iterdir()} == {
         "additive.csv",
         "config.toml",
+        "log.jsonl",
         "epistatic.csv",
         "figures",
         "methods.csv",
@@ -107,6 +108,7 @@ def test_a_simulated_study_is_an_input_with_a_truth(tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "additive.csv",
         "config.toml",
+        "log.jsonl",
         "epistatic.csv",
         "study.npz",
         "truth.json",

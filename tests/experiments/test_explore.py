@@ -31,6 +31,7 @@ def test_run_directory_is_complete(run):
     assert {path.name for path in run.iterdir()} == {
         "circuits",
         "config.toml",
+        "log.jsonl",
         "discoveries.csv",
         "figures",
         "history",

@@ -53,6 +53,7 @@ def test_run_directory_is_complete(genomes, calls, tmp_path, capsys):
     assert {path.name for path in output.iterdir()} == {
         "allele_ages.csv",
         "config.toml",
+        "log.jsonl",
         "demography.csv",
         "draws",
         "figures",

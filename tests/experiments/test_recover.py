@@ -45,6 +45,7 @@ def asked(monkeypatch):
 def test_a_simulation_holds_data_and_truth(simulated):
     assert {path.name for path in simulated.iterdir()} == {
         "config.toml",
+        "log.jsonl",
         "noise_free.npz",
         "time_courses.npz",
         "truth.json",
@@ -77,6 +78,7 @@ def test_run_directory_is_complete(simulated, asked, tmp_path, capsys):
     assert {path.name for path in output.iterdir()} == {
         "analysis.log",
         "config.toml",
+        "log.jsonl",
         "figures",
         "metabolites.csv",
         "model.npz",

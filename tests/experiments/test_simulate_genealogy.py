@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_run_directory_holds_the_promised_files(run: Path) -> None:
     files = sorted(path.name for path in run.iterdir())
-    assert files == ["config.toml", "genotypes.vcf", "true.trees", "truth.json"]
+    assert files == ["config.toml", "genotypes.vcf", "log.jsonl", "true.trees", "truth.json"]
 
 
 def test_config_rebuilds_the_run(run: Path) -> None:

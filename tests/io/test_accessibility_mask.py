@@ -47,7 +47,7 @@ def test_merging_and_clipping_keep_the_bases(starts_and_lengths, start, length):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chr1 5 5\n", "line 1 must have 0 <= start < end, seen 5 and 5"),
+        ("chr1 5 5\n", "line 1 must have 0 <= start < end in whole numbers, seen 5 and 5"),
         ("chr1 0 1\nchr1 -1 5\n", "line 2 must have"),
         ("chr1 5\n", "line 1 needs a number in column 3, seen 'nothing'"),
         ("chr1 x 5\n", "line 1 needs a number in column 2, seen 'x'"),

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 
 from escapement_jax.io.run_directory import new_run_directory, write_text_atomically
+from escapement_jax.training.run_log import LOG_FILE
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return every file below a folder, hidden ones too, with its text."""
-    files = (path for path in folder.rglob("*") if path.is_file())
+    """Return every file below a folder but the log, hidden ones too, with its text."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != LOG_FILE)
     return {str(path.relative_to(folder)): path.read_text() for path in files}
 
 

@@ -224,14 +224,14 @@ def test_unreadable_files_are_refused(tmp_path, write_vcf):
         read_genotypes(junk, ancestral="ref")
     broken = write_vcf(*TWO_SITES)
     broken.write_text(broken.read_text() + "chr1\txx\t.\n")
-    with pytest.raises(ValueError, match="the record after chr1:21 is unreadable"):
+    with pytest.raises(ValueError, match="has 3 columns where the header has 11"):
         read_genotypes(broken, ancestral="ref")
 
 
 def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "cut.vcf.gz"
     path.write_bytes(demo_vcf().read_bytes()[:8000])
-    with pytest.raises(ValueError, match="unreadable"):
+    with pytest.raises(ValueError, match="cut short"):
         read_genotypes(path, ancestral="ref")
 
 

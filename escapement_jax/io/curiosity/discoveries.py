@@ -1,6 +1,8 @@
 """Tables of parameters and behaviours as CSV."""
 
 import csv
+import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from escapement_jax.curiosity.history import History
+from escapement_jax.io.reader import reader
+from escapement_jax.io.text_files import read_text, to_number
 
 
 def write_discoveries(
@@ -39,6 +43,7 @@ def write_parameters(
     path.write_text("\n".join(["name,value", *lines, ""]), encoding="utf-8")
 
 
+@reader
 def read_parameters(path: Path, names: Sequence[str]) -> Float[np.ndarray, " parameters"]:
     """Read a parameter vector that `write_parameters` has written.
 
@@ -47,18 +52,27 @@ def read_parameters(path: Path, names: Sequence[str]) -> Float[np.ndarray, " par
         names: Name of every parameter of the system, in its order.
 
     Raises:
-        ValueError: A name is missing or not known, or a value is not a number.
+        ValueError: A name is missing, not known or there twice, or a value is no finite number.
     """
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        values = {row["name"]: row["value"] for row in csv.DictReader(file)}
+    rows = list(csv.DictReader(io.StringIO(read_text(Path(path)), newline=""), strict=True))
+    values = {row["name"]: row["value"] for row in rows}
+    if len(values) < len(rows):
+        raise ValueError(f"{path}: a parameter is there twice; give every name one line")
     for name in [*names, *values]:
         if name not in values or name not in names:
             kind = "missing" if name not in values else "not known to the system"
             raise ValueError(f"{path}: the parameter {name} is {kind}; it has {', '.join(names)}")
+    return np.array([_finite(values[name], name, path) for name in names])
+
+
+def _finite(text: str, name: str, path: Path) -> float:
     try:
-        return np.array([float(values[name]) for name in names])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        value = to_number(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{path}: the parameter {name} is {text!r}; give a finite number")
+    return value
 
 
 def _shortest(value: np.floating) -> str:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from escapement_jax.curiosity.history import History
+from escapement_jax.io.archives import read_arrays
+from escapement_jax.io.reader import reader
 
 HISTORY_FILE = "history.npz"
 
@@ -34,8 +35,9 @@ def read_history(folder: Path) -> History:
     path = Path(folder) / HISTORY_FILE
     if not path.is_file():
         raise ValueError(f"{path}: there is no history here; explore without --resume first")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return History.from_arrays(dict(arrays))
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from None
+    return _history_of(path)
+
+
+@reader
+def _history_of(path: Path) -> History:
+    return History.from_arrays(read_arrays(path))

@@ -1,14 +1,19 @@
 """Samples of an AnnData file (.h5ad)."""
 
+import math
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
+from escapement_jax.io.hdf5 import import_h5py, read_dataset, refuse_links
+from escapement_jax.io.limits import refuse_bomb
+from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import require_file
 
 
+@reader
 def read_annotated_data(
     path: Path,
 ) -> tuple[np.ndarray, list[str] | None, list[str], np.ndarray]:
@@ -28,57 +33,50 @@ def read_annotated_data(
         ValueError: The file is no AnnData file, or has no times.
     """
     require_file(path)
-    h5py = _import_h5py()
+    h5py = import_h5py(path)
     try:
         with h5py.File(path, "r") as file:
-            names = [str(name) for name in _index(file["var"])]
-            values = _matrix(file["X"])
+            refuse_links(file, path)
+            names = [str(name) for name in _index(file["var"], path)]
+            values = _matrix(file["X"], path)
             observations = file["obs"]
             if "time" not in observations:
                 found = ", ".join(observations)
                 raise ValueError(f"{path}: obs has no column time; it has {found}")
-            times = np.asarray(_column(observations["time"]), dtype=float)
+            times = np.asarray(_column(observations["time"], path), dtype=float)
             labels = None
             if "trajectory" in observations:
-                labels = [str(label) for label in _column(observations["trajectory"])]
+                labels = [str(label) for label in _column(observations["trajectory"], path)]
     except (OSError, KeyError) as error:
         raise ValueError(f"{path}: not an AnnData file: {error}") from None
     return times, labels, names, values
 
 
-def _index(group: Any) -> list[str]:
-    return _column(group[group.attrs.get("_index", "_index")])
+def _index(group: Any, path: Path) -> list[str]:
+    return _column(group[group.attrs.get("_index", "_index")], path)
 
 
-def _column(item: Any) -> Any:
+def _column(item: Any, path: Path) -> Any:
     """Read a column, plain or categorical; text comes as str."""
-    if hasattr(item, "keys"):
-        categories, codes = _column(item["categories"]), item["codes"][()]
-        return [categories[code] for code in codes]
-    if item.dtype.kind in "OS":
-        return item.asstr()[()].tolist()
-    return item[()]
+    if not hasattr(item, "keys"):
+        return read_dataset(item, path).tolist()
+    categories = _column(item["categories"], path)
+    codes = read_dataset(item["codes"], path).tolist()
+    beyond = [row for row, code in enumerate(codes) if not 0 <= code < len(categories)]
+    if beyond:
+        raise ValueError(f"{path}: sample {beyond[0]} has no category in {item.name}; give it one")
+    return [categories[code] for code in codes]
 
 
-def _matrix(item: Any) -> np.ndarray:
+def _matrix(item: Any, path: Path) -> np.ndarray:
     """Read a matrix, dense or as compressed sparse rows, where what is absent is zero."""
     if not hasattr(item, "keys"):
-        return np.asarray(item[()], dtype=float)
+        return read_dataset(item, path).astype(float)
     if item.attrs.get("encoding-type") != "csr_matrix":
         raise KeyError(f"X is encoded as {item.attrs.get('encoding-type')}; store it densely")
-    dense = np.zeros(tuple(item.attrs["shape"]))
-    pointers = item["indptr"][()]
-    rows = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
-    dense[rows, item["indices"][()]] = item["data"][()]
-    return dense
-
-
-def _import_h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(
-            "reading .h5ad needs h5py, which is not installed; "
-            'install it with: pip install "escapement-jax[tables]"'
-        ) from None
-    return h5py
+    shape = tuple(int(size) for size in item.attrs["shape"])
+    refuse_bomb(8 * math.prod(shape), path, f"X of shape {shape}")
+    parts = tuple(read_dataset(item[name], path) for name in ("data", "indices", "indptr"))
+    matrix = sparse.csr_matrix(parts, shape=shape)
+    matrix.check_format()
+    return matrix.toarray().astype(float)

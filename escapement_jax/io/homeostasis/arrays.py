@@ -1,6 +1,5 @@
 """Time courses and their network in one NumPy archive, the format of `simulate homeostasis`."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ import numpy as np
 
 from escapement_jax.homeostasis.network import Network
 from escapement_jax.homeostasis.time_courses import TimeCourses
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.archives import read_arrays
+from escapement_jax.io.reader import reader
 
 NETWORK_ARRAYS = ("stoichiometry", "substrate_orders", "metabolite_names", "reaction_names")
 DATA_ARRAYS = ("times", "concentrations", "activities", "restarts")
 
 
+@reader
 def read_archive(
     path: Path, *, allow_negative: bool = False, mass_balance: bool = True
 ) -> tuple[TimeCourses, Network]:
@@ -33,7 +34,7 @@ def read_archive(
         FileNotFoundError: The file is absent.
         ValueError: An array is missing, has the wrong kind or shape, or holds impossible values.
     """
-    arrays = _load(path)
+    arrays = read_arrays(path)
     network = _network(path, arrays, mass_balance)
     for name in ("times", "concentrations"):
         _require(path, arrays, name)
@@ -48,6 +49,7 @@ def read_archive(
     return courses, network
 
 
+@reader
 def read_network_archive(path: Path, *, mass_balance: bool = True) -> Network:
     """Read the network of an archive, with or without time courses.
 
@@ -59,7 +61,7 @@ def read_network_archive(path: Path, *, mass_balance: bool = True) -> Network:
         FileNotFoundError: The file is absent.
         ValueError: There is no stoichiometry, or it cannot be used.
     """
-    return _network(path, _load(path), mass_balance)
+    return _network(path, read_arrays(path), mass_balance)
 
 
 def write_archive(path: Path, courses: TimeCourses, network: Network) -> None:
@@ -90,15 +92,6 @@ def data_arrays(courses: TimeCourses) -> dict[str, np.ndarray]:
         courses: What was measured.
     """
     return {name: np.asarray(getattr(courses, name)) for name in DATA_ARRAYS}
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    require_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise ValueError(f"{path}: not an archive of plain arrays (.npz): {error}") from None
 
 
 def _network(path: Path, arrays: Mapping[str, np.ndarray], mass_balance: bool) -> Network:

@@ -1,17 +1,18 @@
 """Stoichiometry of constraint-based models (COBRA and BiGG, JSON)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from escapement_jax.homeostasis.network import Network
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.json_files import read_json
+from escapement_jax.io.reader import reader
 
 REVERSE = "_reverse"
 
 
+@reader
 def read_constraint_model(path: Path) -> Network:
     """Read the stoichiometry of a COBRA or BiGG model; bounds say in which directions it runs.
 
@@ -26,12 +27,11 @@ def read_constraint_model(path: Path) -> Network:
         FileNotFoundError: The file is absent.
         ValueError: The file is no such model, or a reaction names an unknown metabolite.
     """
-    require_file(path)
+    model = read_json(path)
     try:
-        model = json.loads(path.read_text(encoding="utf-8"))
         metabolites = [str(item["id"]) for item in model["metabolites"]]
         reactions = [_directions(item) for item in model["reactions"]]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a COBRA or BiGG model in JSON: {error!r}") from None
     directed = [direction for reaction in reactions for direction in reaction]
     rows = {name: row for row, name in enumerate(metabolites)}

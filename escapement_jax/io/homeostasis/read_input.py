@@ -13,6 +13,7 @@ from escapement_jax.io.homeostasis.petab import read_petab
 from escapement_jax.io.homeostasis.samples import gather_samples
 from escapement_jax.io.homeostasis.sbml_network import read_sbml_network
 from escapement_jax.io.homeostasis.tables import read_network_table, read_samples_table
+from escapement_jax.io.reader import reader
 
 SAMPLE_READERS = {".csv": read_samples_table, ".h5ad": read_annotated_data}
 # Only of these is balance of mass asked: the models of the other formats are open systems.
@@ -25,6 +26,7 @@ NETWORK_READERS: dict[str, Callable[..., Network]] = {
 }
 
 
+@reader
 def read_metabolic_input(
     path: Path,
     network_path: Path | None = None,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from escapement_jax.homeostasis.network import Network
+from escapement_jax.io.reader import reader
 from escapement_jax.io.sbml.read import read_sbml
 from escapement_jax.numerics.expressions import symbols
 from escapement_jax.numerics.reaction_network import ReactionNetwork
@@ -12,6 +13,7 @@ from escapement_jax.numerics.reaction_network import ReactionNetwork
 REVERSE = "_reverse"
 
 
+@reader
 def read_sbml_network(path: Path) -> Network:
     """Read which metabolites every reaction of an SBML model needs, takes and gives.
 

@@ -1,17 +1,20 @@
 """Time courses and networks as CSV tables."""
 
 import csv
+import io
 import math
 from pathlib import Path
 
 import numpy as np
 
 from escapement_jax.homeostasis.network import Network
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.reader import reader
+from escapement_jax.io.text_files import read_text, to_number
 
 NETWORK_COLUMNS = ("reaction", "metabolite", "stoichiometry")
 
 
+@reader
 def read_samples_table(path: Path) -> tuple[np.ndarray, list[str] | None, list[str], np.ndarray]:
     """Read a table of samples: `time`, `trajectory` if there are several, and the metabolites.
 
@@ -40,6 +43,7 @@ def read_samples_table(path: Path) -> tuple[np.ndarray, list[str] | None, list[s
     return times, labels, metabolites, values
 
 
+@reader
 def read_network_table(path: Path, *, mass_balance: bool = True) -> Network:
     """Read a network from a table: `reaction, metabolite, stoichiometry` and, if there, `order`.
 
@@ -100,12 +104,13 @@ def write_network_table(path: Path, network: Network) -> None:
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    require_file(path)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        header = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = header
-        lines = [(reader.line_num, row) for row in reader]
+    table = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    header = [name.strip() for name in table.fieldnames or ()]
+    for name in header:
+        if header.count(name) > 1:
+            raise ValueError(f"{path}: the column {name!r} is there twice; keep one")
+    table.fieldnames = header
+    lines = [(table.line_num, row) for row in table]
     for line, row in lines:
         if None in row or None in row.values():
             raise ValueError(f"{path}, line {line}: not as many fields as in the header")
@@ -115,6 +120,6 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
 def _number(path: Path, line: int, row: dict[str, str], name: str) -> float:
     text = row[name].strip()
     try:
-        return float(text) if text else math.nan
+        return to_number(text) if text else math.nan
     except ValueError:
         raise ValueError(f"{path}, line {line}: {name} is {text!r}, not a number") from None

@@ -10,7 +10,8 @@ from escapement_jax.homeostasis.model import MetabolicModel
 from escapement_jax.homeostasis.network import Network
 from escapement_jax.homeostasis.rate_laws import MassAction, PowerLaw, Saturating
 from escapement_jax.homeostasis.simulation.truth import Truth
-from escapement_jax.io.text_files import require_file
+from escapement_jax.io.json_files import read_json
+from escapement_jax.io.reader import reader
 
 LAWS = {law.__name__: law for law in (MassAction, PowerLaw, Saturating)}
 
@@ -41,6 +42,7 @@ def write_truth(path: Path, truth: Truth) -> None:
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
+@reader
 def read_truth(path: Path, network: Network) -> Truth:
     """Read the truth about a network.
 
@@ -52,15 +54,14 @@ def read_truth(path: Path, network: Network) -> Truth:
         FileNotFoundError: The file is absent.
         ValueError: The file is no such truth, or one about another network.
     """
-    require_file(path)
+    document = read_json(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
         types = [document["metabolite_types"][name] for name in network.metabolite_names]
         rates = [document["log10_rates"][name] for name in network.reaction_names]
         slopes = np.array([float(one["slope"]) for one in document["types"]])
         baselines = np.array([float(one["baseline"]) for one in document["types"]])
         law = LAWS[document["law"]](*map(jnp.asarray, document["law_parameters"]))
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (AttributeError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: not the truth about this network: {error!r}") from None
     kinds = np.array(types, dtype=int)
     model = MetabolicModel(

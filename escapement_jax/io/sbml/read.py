@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from escapement_jax.io.reader import reader
 from escapement_jax.io.sbml.quantities import network_of_model
+from escapement_jax.io.sbml.safe_xml import refuse_unsafe_xml
 from escapement_jax.io.sbml.support import unsupported_features
+from escapement_jax.io.text_files import read_text
 from escapement_jax.numerics.reaction_network import ReactionNetwork
 
 
+@reader
 def read_sbml(path: Path) -> ReactionNetwork:
     """Read a model from an SBML file of any level.
 
@@ -15,14 +19,12 @@ def read_sbml(path: Path) -> ReactionNetwork:
     models are.
 
     Raises:
+        FileNotFoundError: the file is absent.
         ValueError: the file is not SBML, or uses features that a reaction network does not have;
             lists all of them.
         ImportError: python-libsbml is missing.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    return parse_sbml(path.read_text(encoding="utf-8"), source=str(path))
+    return parse_sbml(read_text(Path(path)), source=str(path))
 
 
 def parse_sbml(text: str, *, source: str = "the SBML text") -> ReactionNetwork:
@@ -32,6 +34,7 @@ def parse_sbml(text: str, *, source: str = "the SBML text") -> ReactionNetwork:
         text: the document.
         source: where it is from, for messages.
     """
+    refuse_unsafe_xml(text, source)
     document = import_libsbml().readSBMLFromString(text)
     _refuse_errors(document, source)
     found = unsupported_features(document)

@@ -168,7 +168,7 @@ def test_a_bad_network_names_the_place(tmp_path, text, message):
 
 def test_a_bad_archive_is_told(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive")
-    with pytest.raises(ValueError, match="not an archive of plain arrays"):
+    with pytest.raises(ValueError, match="not a readable .npz archive"):
         read_metabolic_input(tmp_path / "text.npz")
     np.savez(tmp_path / "half.npz", times=TIMES)
     with pytest.raises(ValueError, match="the array stoichiometry is missing; the archive holds"):

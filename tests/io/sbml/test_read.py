@@ -169,5 +169,5 @@ def test_delays_are_refused():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.xml: there is no such file"):
+    with pytest.raises(FileNotFoundError, match=r"none\.xml: no such file"):
         read_sbml(tmp_path / "none.xml")
