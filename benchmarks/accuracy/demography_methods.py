@@ -2,8 +2,9 @@
 
 The error is the root mean square of log10 N_e over times from 10^2.5 to 10^5 generations, evenly
 spaced in their logarithm; coverage is the share of these times at which the 95 % band holds the
-truth. The true trees are the noise floor of pair-coalescence rates. Rows with wrong rates tell the
-recombination rate of 1e-8 and no genotype error, and learn both.
+truth. The true trees are the noise floor of pair-coalescence rates; many mutations, as with
+`--mutation-rate 3.75e-7`, show what pairs would say if their times were all but known. Rows with
+wrong rates tell the recombination rate of 1e-8 and no genotype error, and learn both.
 """
 
 import argparse
@@ -68,6 +69,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--length", type=int, default=1_000_000, help="base pairs")
     parser.add_argument("--haplotypes", type=int, default=20)
+    parser.add_argument("--mutation-rate", type=float, default=MUTATION_RATE)
+    parser.add_argument(
+        "--pairs", nargs="+", default=list(PARAMETERISATIONS), choices=list(PARAMETERISATIONS)
+    )
     parser.add_argument("--draws", type=int, default=0, help="threading draws to estimate from")
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/demography_methods.json")
@@ -80,7 +85,7 @@ def one_data_set(case: str, seed: int, arguments: argparse.Namespace) -> dict[st
     config = SimulateGenealogyConfig(
         haplotypes=arguments.haplotypes,
         sequence_length=arguments.length,
-        mutation_rate=MUTATION_RATE,
+        mutation_rate=arguments.mutation_rate,
         seed=seed,
         **CASES[case],
     )
@@ -89,17 +94,20 @@ def one_data_set(case: str, seed: int, arguments: argparse.Namespace) -> dict[st
         alleles, positions, start=0, end=arguments.length, ploidy=config.ploidy
     )
     truth = demography(config).debug().population_size_trajectory(TIMES)[:, 0]
-    problem = threading_problem(genotypes, inference_config(1))
+    settings = dataclasses.replace(
+        inference_config(max(arguments.draws, 1)), mutation_rate=arguments.mutation_rate
+    )
+    problem = threading_problem(genotypes, settings)
     told = np.full(TIMES.size, problem.population_size)
     scores = {
         "diversity": {"rmse": log10_error(told, truth)},
         "true_trees": score(oracle(trees, problem), truth),
     }
     learn = case in WRONG_RATES
-    for kind in PARAMETERISATIONS:
+    for kind in arguments.pairs:
         scores[f"pairs_{kind}"] = score_pairs(problem, kind, learn, truth)
     if arguments.draws:
-        posterior = infer(genotypes, inference_config(arguments.draws), key=jax.random.key(seed))
+        posterior = infer(genotypes, settings, key=jax.random.key(seed))
         scores["threading_draws"] = score(posterior.population_size, truth)
     return scores
 

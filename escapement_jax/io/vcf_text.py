@@ -1,7 +1,7 @@
 """A look at every line of a VCF file before htslib parses it.
 
 htslib trusts its input: a strange name of a contig ends the process, and a file cut short is read
-as far as it goes. The look costs about a tenth of the parsing and gives messages a line number.
+as far as it goes. The look gives messages a line number.
 """
 
 import gzip
