@@ -20,6 +20,7 @@ from escapement_jax.homeostasis.shooting.gauss_newton import (
     profile,
     solve_segments,
 )
+from escapement_jax.homeostasis.shooting.misfits import Misfit, find_misfits, leave_out
 from escapement_jax.homeostasis.shooting.noise_model import (
     NoiseModel,
     estimate_noise,
@@ -31,6 +32,7 @@ from escapement_jax.homeostasis.time_courses import TimeCourses
 from escapement_jax.training.progress import progress_bar
 
 STUDENT_FREEDOM = 5.0
+MOST_REPEATS = 3
 SEGMENTS_TO_EXPECT = 8
 SHRINKAGE_OF_SMOOTHING = 2 / 3
 """Share of the noise left in the residuals of local quadratic fits over seven frames."""
@@ -49,6 +51,8 @@ class ShootingFit(eqx.Module):
         noise: Noise model.
         chi_square: Squared residuals in units of their variance, per degree of freedom.
         codes: What became of each trajectory.
+        misfits: What was left out.
+        stops: Trajectory, frame and metabolite wherever a step of Euler's method was stopped at 0.
     """
 
     law: AbstractRateLaw
@@ -58,6 +62,8 @@ class ShootingFit(eqx.Module):
     noise: NoiseModel
     chi_square: float
     codes: Int[np.ndarray, " trajectories"]
+    misfits: tuple[Misfit, ...] = eqx.field(static=True)
+    stops: Int[np.ndarray, "stops 3"]
 
 
 class _State(eqx.Module):
@@ -111,12 +117,12 @@ def fit_by_shooting(
     lost = np.zeros(time_courses.num_trajectories, bool)
     state = _State(parameters, np.maximum(smooth, 0.0), noise, lost)
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
+    misfits: tuple[Misfit, ...] = ()
     with progress_bar(len(horizons) + 1, "shooting", enabled=progress, unit="horizon") as bar:
         for horizon in horizons:
-            segments = cut(time_courses, horizon, kept)
-            state, shot, initial = _at_horizon(
-                time_courses, dynamics, segments, state, prior, config
-            )
+            fitted = _fit_at(time_courses, dynamics, kept, horizon, state, prior, config)
+            time_courses, state, shot, initial, found = fitted
+            misfits += found
             bar.update()
         information = profile(dynamics, state.parameters, initial, shot).information
         bar.update()
@@ -130,7 +136,31 @@ def fit_by_shooting(
         noise=state.noise,
         chi_square=chi_square,
         codes=codes,
+        misfits=misfits,
+        stops=_stops(state, shot.segments),
     )
+
+
+def _fit_at(
+    time_courses: TimeCourses,
+    dynamics: Dynamics,
+    kept: np.ndarray,
+    horizon: int,
+    state: _State,
+    prior: tuple[Parameters, Parameters],
+    config: RecoverConfig,
+) -> tuple[TimeCourses, _State, Shot, Array, tuple[Misfit, ...]]:
+    """Fit at one horizon, and again without the segments that no noise explains."""
+    misfits: tuple[Misfit, ...] = ()
+    for _ in range(MOST_REPEATS):
+        segments = cut(time_courses, horizon, kept)
+        after, shot, initial = _at_horizon(time_courses, dynamics, segments, state, prior, config)
+        squares = _squares(_aim(segments, after, prior, config), after)
+        found = find_misfits(segments, squares.sum(1), time_courses.num_frames)
+        if not found:
+            break
+        time_courses, misfits = leave_out(time_courses, found), misfits + found
+    return time_courses, after, shot, initial, misfits
 
 
 def _at_horizon(
@@ -216,8 +246,7 @@ def _goodness(
 ) -> tuple[float, np.ndarray]:
     """Chi-square per degree of freedom, and a result code for each trajectory."""
     segments = shot.segments
-    states = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[segments.frames]
-    squares = np.asarray(jnp.sum(shot.weights * (shot.values - states) ** 2, axis=(1, 2)))
+    squares = _squares(shot, state).sum((1, 2))
     counts = np.asarray(jnp.sum(shot.weights > 0, axis=(1, 2)))
     free = counts.sum() - parameters - segments.mask.shape[0] * time_courses.num_metabolites
     codes = np.full(time_courses.num_trajectories, int(TrajectoryCode.SUCCESS))
@@ -230,6 +259,20 @@ def _goodness(
         elif squares[own].sum() > WORST_CHI_SQUARE * counts[own].sum():
             codes[trajectory] = TrajectoryCode.MISFIT
     return float(squares.sum() / max(free, 1)), codes
+
+
+def _squares(shot: Shot, state: _State) -> Float[np.ndarray, "segments horizon metabolites"]:
+    """Squared residuals in units of their variance."""
+    states = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[shot.segments.frames]
+    return np.asarray(shot.weights * (shot.values - states) ** 2)
+
+
+def _stops(state: _State, segments: Segments) -> Int[np.ndarray, "stops 3"]:
+    """Where the solution of a segment went to exactly 0."""
+    modelled = state.fitted.reshape(-1, state.fitted.shape[-1])[np.asarray(segments.frames)]
+    segment, place, metabolite = np.nonzero((modelled[:, 1:] == 0.0) & (modelled[:, :-1] > 0.0))
+    frame = np.asarray(segments.frames)[segment, place + 1]
+    return np.stack([*divmod(frame, state.fitted.shape[1]), metabolite], axis=1)
 
 
 def covariance_of(fit: ShootingFit) -> Float[Array, "all all"]:
