@@ -83,7 +83,7 @@ def improbable(
 ) -> Bool[np.ndarray, " segments"]:
     """Return whether ``chi^2 / freedom``, over its median, is beyond what noise makes of so many.
 
-    ``(chi^2 / f)^(1/3)`` is nearly normal with mean ``1 - 2 / (9 f)`` and variance ``2 / (9 f)``.
+    ``(chi^2 / f)^(1/3)`` is nearly normal with median ``1 - 2 / (9 f)`` and variance ``2 / (9 f)``.
 
     Args:
         reduced: Chi-square per degree of freedom.
@@ -94,7 +94,7 @@ def improbable(
         return usable
     usual = max(float(np.median(reduced[usable])), 1e-300)
     variance = 2 / (9 * freedom)
-    score = (np.cbrt(reduced / usual) - 1 + variance) / np.sqrt(variance)
+    score = (np.cbrt(reduced / usual) - 1) * (1 - variance) / np.sqrt(variance)
     return score > norm.isf(FALSE_ALARMS / usable.sum())
 
 
