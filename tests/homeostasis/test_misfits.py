@@ -98,7 +98,7 @@ def test_steps_stopped_at_zero_are_part_of_the_model():
 
 
 def test_the_user_is_told_where_steps_were_stopped_and_what_was_left_out():
-    misfits = tuple(Misfit(0, 16 * n, 16 * n + 15, 2, 9.0) for n in range(5))
+    misfits = tuple(Misfit(0, 16 * n, 16 * n + 15, 2, 9.0, 16 * (n == 1)) for n in range(5))
     fit = ShootingFit(
         law=MODEL.law,
         coefficients=Coefficients(MODEL.rates, MODEL.slopes, MODEL.offsets),
@@ -113,7 +113,8 @@ def test_the_user_is_told_where_steps_were_stopped_and_what_was_left_out():
     told = shooting_concerns(fit, ring_courses(), ring_network())
     assert len(told) == 5
     assert told[0].startswith("trajectory 0, times 0 to 1.5, was left out: residuals are 9 times")
-    assert told[3] == "2 more stretches, 32 frames, were left out likewise"
+    assert "times 1.6 to 3.1, was fitted in pieces of 16 frames" in told[1]
+    assert told[3] == "2 more stretches, 32 frames, were treated likewise"
     assert "metabolite m4 of trajectory 1 at time 3; metabolite m5" in told[4]
 
 
@@ -160,3 +161,11 @@ def test_what_is_left_out_is_missing_and_links_nothing():
     assert np.argwhere(gone).tolist() == [[1, frame] for frame in range(48, 64)]
     assert (misfit.first, misfit.last) == (48, 63)
     assert np.argwhere(np.asarray(rest.restarts)).tolist() == [[0, 0], [1, 0], [1, 48], [1, 64]]
+
+
+def test_stretches_are_cut_into_pieces_where_shorter_ones_were_fitted():
+    courses = ring_courses()
+    rest = leave_out(courses, [Misfit(1, 96, 191, 2, 9.0, pieces=32)])
+    assert rest.complete
+    places = np.argwhere(np.asarray(rest.restarts)).tolist()
+    assert places == [[0, 0], [1, 0], [1, 96], [1, 128], [1, 160], [1, 192]]

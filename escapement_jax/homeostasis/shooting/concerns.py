@@ -22,20 +22,27 @@ def shooting_concerns(
         network: Holds the names of the metabolites.
     """
     times, names = np.asarray(time_courses.times), network.metabolite_names
-    sentences = [_left_out(misfit, times, names) for misfit in fit.misfits[:MOST_SENTENCES]]
+    sentences = [_sentence(misfit, times, names) for misfit in fit.misfits[:MOST_SENTENCES]]
     rest = fit.misfits[MOST_SENTENCES:]
     if rest:
         frames = sum(misfit.last - misfit.first + 1 for misfit in rest)
-        sentences.append(f"{len(rest)} more stretches, {frames} frames, were left out likewise")
+        sentences.append(f"{len(rest)} more stretches, {frames} frames, were treated likewise")
     return (*sentences, *_stopped(fit.stops, times, names))
 
 
-def _left_out(misfit: Misfit, times: np.ndarray, names: tuple[str, ...]) -> str:
+def _sentence(misfit: Misfit, times: np.ndarray, names: tuple[str, ...]) -> str:
+    place = (
+        f"trajectory {misfit.trajectory}, times {times[misfit.first]:g} to {times[misfit.last]:g},"
+    )
+    if misfit.pieces:
+        return (
+            f"{place} was fitted in pieces of {misfit.pieces} frames: no longer solution could be"
+            f" followed there (metabolite {names[misfit.metabolite]} strays most)"
+        )
     return (
-        f"trajectory {misfit.trajectory}, times {times[misfit.first]:g} to"
-        f" {times[misfit.last]:g}, was left out: residuals are {misfit.chi_square:.3g} times their"
-        f" variance, those of metabolite {names[misfit.metabolite]} the largest; look for a"
-        " disturbance that should be a restart, or for wrong measurements"
+        f"{place} was left out: residuals are {misfit.chi_square:.3g} times their variance, those"
+        f" of metabolite {names[misfit.metabolite]} the largest; look for a disturbance that should"
+        " be a restart, or for wrong measurements"
     )
 
 

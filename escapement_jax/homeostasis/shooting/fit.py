@@ -1,5 +1,8 @@
 """The fit to noisy data: segments that grow longer, weights that follow the fit."""
 
+import dataclasses
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,7 +23,12 @@ from escapement_jax.homeostasis.shooting.gauss_newton import (
     profile,
     solve_segments,
 )
-from escapement_jax.homeostasis.shooting.misfits import Misfit, find_misfits, leave_out
+from escapement_jax.homeostasis.shooting.misfits import (
+    Misfit,
+    find_misfits,
+    leave_out,
+    worst_segments,
+)
 from escapement_jax.homeostasis.shooting.noise_model import (
     NoiseModel,
     estimate_noise,
@@ -36,6 +44,8 @@ MOST_REPEATS = 3
 SEGMENTS_TO_EXPECT = 8
 SHRINKAGE_OF_SMOOTHING = 2 / 3
 """Share of the noise left in the residuals of local quadratic fits over seven frames."""
+LOST_CHI_SQUARE = 1.5
+"""Beyond this, in units of the noise at the shorter horizon, a longer one could not be followed."""
 WORST_CHI_SQUARE = 4.0
 """A trajectory whose mean squared residual, in units of its variance, exceeds this is a misfit."""
 
@@ -119,8 +129,8 @@ def fit_by_shooting(
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
     misfits: tuple[Misfit, ...] = ()
     with progress_bar(len(horizons) + 1, "shooting", enabled=progress, unit="horizon") as bar:
-        for horizon in horizons:
-            fitted = _fit_at(time_courses, dynamics, kept, horizon, state, prior, config)
+        for pair in itertools.pairwise([0, *horizons]):
+            fitted = _fit_at(time_courses, dynamics, kept, pair, state, prior, config)
             time_courses, state, shot, initial, found = fitted
             misfits += found
             bar.update()
@@ -145,22 +155,39 @@ def _fit_at(
     time_courses: TimeCourses,
     dynamics: Dynamics,
     kept: np.ndarray,
-    horizon: int,
+    horizons: tuple[int, int],
     state: _State,
     prior: tuple[Parameters, Parameters],
     config: RecoverConfig,
 ) -> tuple[TimeCourses, _State, Shot, Array, tuple[Misfit, ...]]:
-    """Fit at one horizon, and again without the segments that no noise explains."""
+    """Fit at one horizon, and again with segments that no noise explains left out or cut.
+
+    What was fitted well at a shorter horizon is cut back to it, and nothing is lost but a link.
+    """
     misfits: tuple[Misfit, ...] = ()
+    shorter, horizon = horizons
     for _ in range(MOST_REPEATS):
         segments = cut(time_courses, horizon, kept)
         after, shot, initial = _at_horizon(time_courses, dynamics, segments, state, prior, config)
-        squares = _squares(_aim(segments, after, prior, config), after)
-        found = find_misfits(segments, squares.sum(1), time_courses.num_frames)
+        squares = _squares(_aim(segments, after, prior, config), after).sum(1)
+        found = find_misfits(segments, squares, time_courses.num_frames)
+        if shorter and not found and _goodness(time_courses, after, shot, 0)[0] > LOST_CHI_SQUARE:
+            begun = _squares(shot, _followed(dynamics, segments, state)).sum(1)
+            found = worst_segments(segments, begun, time_courses.num_frames)
         if not found:
             break
+        found = tuple(dataclasses.replace(misfit, pieces=shorter) for misfit in found)
         time_courses, misfits = leave_out(time_courses, found), misfits + found
     return time_courses, after, shot, initial, misfits
+
+
+def _followed(dynamics: Dynamics, segments: Segments, state: _State) -> _State:
+    """The state before a fit, its solutions followed through these segments."""
+    flat = state.fitted.reshape(-1, state.fitted.shape[-1]).copy()
+    initial = jnp.asarray(flat)[segments.frames[:, 0]]
+    states = np.asarray(solve_segments(dynamics, state.parameters, initial, segments))
+    flat[np.asarray(segments.frames)] = np.nan_to_num(states, nan=1e6, posinf=1e6, neginf=-1e6)
+    return eqx.tree_at(lambda s: s.fitted, state, flat.reshape(state.fitted.shape))
 
 
 def _at_horizon(

@@ -2,8 +2,9 @@
 
 With normal noise, the squared residuals of a segment in units of their variance follow chi-square.
 A segment far outside, while the others are as noisy as they should be, holds something that is not
-in the model. It is left out, and what comes after it starts anew. A law that is wrong spoils many
-segments at once; then none is left out, as the law is to blame.
+in the model. It is left out, and what comes after it starts anew; if shorter segments were fitted
+well, only the link between them is at fault, and it is cut back to them. A law that is wrong spoils
+many segments at once; then none is left out, as the law is to blame.
 
 Source: E. B. Wilson, M. M. Hilferty, PNAS 17, 684 (1931), for the tail of chi-square.
 """
@@ -29,7 +30,7 @@ FEWEST_SEGMENTS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-    """A stretch of a trajectory that was left out of the fit.
+    """A stretch of a trajectory that was left out of the fit, or cut into shorter pieces.
 
     Attributes:
         trajectory: Which trajectory.
@@ -37,6 +38,7 @@ class Misfit:
         last: Last frame left out.
         metabolite: The one with the largest residuals.
         chi_square: Squared residuals in units of their variance, per degree of freedom.
+        pieces: Frames of the pieces; 0 if it was left out.
     """
 
     trajectory: int
@@ -44,6 +46,7 @@ class Misfit:
     last: int
     metabolite: int
     chi_square: float
+    pieces: int = 0
 
 
 def find_misfits(
@@ -63,16 +66,36 @@ def find_misfits(
     spoilt = usable & improbable(reduced, np.maximum(freedom, 1), usable)
     if usable.sum() < FEWEST_SEGMENTS or spoilt.sum() > max(1, LARGEST_SHARE * usable.sum()):
         return ()
-    places = np.asarray(segments.frames)
-    return tuple(
-        Misfit(
-            trajectory=int(segments.trajectories[one]),
-            first=int(places[one, 0]) % frames,
-            last=int(places[one, -1]) % frames,
-            metabolite=int(squares[one].argmax()),
-            chi_square=float(reduced[one]),
-        )
-        for one in np.flatnonzero(spoilt)
+    return tuple(_misfit(segments, squares, reduced, one, frames) for one in np.flatnonzero(spoilt))
+
+
+def worst_segments(
+    segments: Segments, squares: Float[np.ndarray, "segments metabolites"], frames: int
+) -> tuple[Misfit, ...]:
+    """Return the segments, 1 in 20, that are hardest to follow.
+
+    Args:
+        segments: Where the residuals are.
+        squares: Squared residuals in units of their variance, summed over each segment.
+        frames: Frames of a trajectory.
+    """
+    counts = np.maximum(np.asarray(segments.mask.sum((1, 2))), 1.0)
+    reduced = squares.sum(1) / counts
+    number = int(np.ceil(LARGEST_SHARE * len(reduced)))
+    worst = np.sort(np.argsort(-reduced)[:number])
+    return tuple(_misfit(segments, squares, reduced, one, frames) for one in worst)
+
+
+def _misfit(
+    segments: Segments, squares: np.ndarray, reduced: np.ndarray, one: int, frames: int
+) -> Misfit:
+    places = np.asarray(segments.frames[one])
+    return Misfit(
+        trajectory=int(segments.trajectories[one]),
+        first=int(places[0]) % frames,
+        last=int(places[-1]) % frames,
+        metabolite=int(squares[one].argmax()),
+        chi_square=float(reduced[one]),
     )
 
 
@@ -99,12 +122,14 @@ def improbable(
 
 
 def leave_out(time_courses: TimeCourses, misfits: Sequence[Misfit]) -> TimeCourses:
-    """Return the measurements without some stretches, and a restart at both of their ends."""
+    """Return the measurements with some stretches missing or in pieces, restarts at both ends."""
     values = np.array(time_courses.concentrations)
     restarts = np.array(time_courses.restarts)
     for misfit in misfits:
-        values[misfit.trajectory, misfit.first : misfit.last + 1] = np.nan
-        restarts[misfit.trajectory, misfit.first] = True
-        restarts[misfit.trajectory, misfit.last + 1 : misfit.last + 2] = True
+        first, end = misfit.first, misfit.last + 1
+        if not misfit.pieces:
+            values[misfit.trajectory, first:end] = np.nan
+        restarts[misfit.trajectory, first : end : misfit.pieces or end] = True
+        restarts[misfit.trajectory, end : end + 1] = True
     where = lambda courses: (courses.concentrations, courses.restarts)  # noqa: E731
     return eqx.tree_at(where, time_courses, (jnp.asarray(values), jnp.asarray(restarts)))
