@@ -20,6 +20,7 @@ from escapement_jax.homeostasis.shooting.misfits import (
     find_misfits,
     improbable,
     leave_out,
+    worst_segments,
 )
 from escapement_jax.homeostasis.shooting.noise_model import NoiseModel
 from escapement_jax.homeostasis.shooting.segments import cut
@@ -169,3 +170,11 @@ def test_stretches_are_cut_into_pieces_where_shorter_ones_were_fitted():
     assert rest.complete
     places = np.argwhere(np.asarray(rest.restarts)).tolist()
     assert places == [[0, 0], [1, 0], [1, 96], [1, 128], [1, 160], [1, 192]]
+
+
+def test_the_worst_segments_are_one_in_twenty():
+    segments = cut(ring_courses(), 16, np.arange(9))
+    squares = np.full((40, 6), 15.0)
+    squares[[5, 30]] = 40.0
+    found = worst_segments(segments, squares, len(TIMES))
+    assert [(misfit.trajectory, misfit.first) for misfit in found] == [(0, 80), (1, 160)]

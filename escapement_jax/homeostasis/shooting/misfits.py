@@ -66,7 +66,9 @@ def find_misfits(
     spoilt = usable & improbable(reduced, np.maximum(freedom, 1), usable)
     if usable.sum() < FEWEST_SEGMENTS or spoilt.sum() > max(1, LARGEST_SHARE * usable.sum()):
         return ()
-    return tuple(_misfit(segments, squares, reduced, one, frames) for one in np.flatnonzero(spoilt))
+    return tuple(
+        _misfit(segments, squares, reduced, one, frames) for one in np.flatnonzero(spoilt).tolist()
+    )
 
 
 def worst_segments(
@@ -82,7 +84,7 @@ def worst_segments(
     counts = np.maximum(np.asarray(segments.mask.sum((1, 2))), 1.0)
     reduced = squares.sum(1) / counts
     number = int(np.ceil(LARGEST_SHARE * len(reduced)))
-    worst = np.sort(np.argsort(-reduced)[:number])
+    worst = np.sort(np.argsort(-reduced)[:number]).tolist()
     return tuple(_misfit(segments, squares, reduced, one, frames) for one in worst)
 
 
