@@ -2,10 +2,15 @@
 
     python benchmarks/homeostasis/recovery_table.py known unknown frozen neural noise large
 
-Each row is a group of cases, written to `benchmarks/results/homeostasis_<row>.json` as soon as it
-is measured. Labels are used for scoring only.
+Each row is a group of cases. Each case is written to `benchmarks/results/homeostasis_<row>.json` as
+soon as it is measured, with the commit it was measured at; it takes the place of an earlier
+measurement of itself, and all other cases stay. Labels are used for scoring only.
+
+`NETWORK_SEEDS`, `LAWS` and `NOISE_LEVELS` choose cases, `TWICE=0` runs each once (its seconds then
+hold compilation), `RESULT_SUFFIX` is added to the name of the file.
 """
 
+import json
 import os
 import resource
 import sys
@@ -19,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from record import write_result  # noqa: E402
+from record import commit, write_result  # noqa: E402
 
 from escapement_jax.config.homeostasis import RecoverConfig  # noqa: E402
 from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig  # noqa: E402
@@ -32,6 +37,9 @@ from escapement_jax.homeostasis.stepping import rollout  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results"
 SEEDS = tuple(int(seed) for seed in os.environ.get("NETWORK_SEEDS", "42,43,44,45").split(","))
+LAWS = os.environ.get("LAWS", "mass-action,saturating,power").split(",")
+IDENTITY = ("seed", "law", "outliers", "relative_noise")
+"""What tells the cases of a row apart."""
 KEY = jax.random.key(0)
 Case = Iterator[dict]
 
@@ -134,7 +142,7 @@ def known() -> Case:
 def unknown() -> Case:
     """Unknown law, fitted as a spline, no noise."""
     for seed in SEEDS:
-        for law in ("mass-action", "saturating", "power"):
+        for law in LAWS:
             simulation = simulate(SimulateHomeostasisConfig(seed=seed, law=law))
             yield {"seed": seed, "law": law} | measured(simulation, RecoverConfig(law="spline"))
 
@@ -211,13 +219,27 @@ ROWS = {
 def main(rows: list[str]) -> None:
     """Measure rows of the table, writing after every case."""
     jax.config.update("jax_enable_x64", True)
+    measured_at = commit()
     for row in rows or ROWS:
-        cases = []
-        name = row.replace("-", "_") + os.environ.get("RESULT_SUFFIX", "")
+        path = RESULTS / f"homeostasis_{row}{os.environ.get('RESULT_SUFFIX', '')}.json"
         for case in ROWS[row]():
-            cases.append(case)
             print(row, case, flush=True)
-            write_result(RESULTS / f"homeostasis_{name}.json", {"row": row, "cases": cases})
+            cases = merged(earlier_cases(path), case | {"commit": measured_at})
+            write_result(path, {"row": row, "cases": cases})
+
+
+def earlier_cases(path: Path) -> list[dict]:
+    """Return the cases of a result file, each with the commit it was measured at."""
+    if not path.exists():
+        return []
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return [{"commit": result["provenance"]["commit"]} | case for case in result["cases"]]
+
+
+def merged(cases: list[dict], new: dict) -> list[dict]:
+    """Put a case in the place of its earlier measurement, in the order of the cases."""
+    identity = lambda case: [str(case.get(name, "")) for name in IDENTITY]  # noqa: E731
+    return sorted([c for c in cases if identity(c) != identity(new)] + [new], key=identity)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from escapement_jax.homeostasis.regression.frozen_reactions import (
 )
 from escapement_jax.homeostasis.regression.initial_fit import InitialFit, initial_fit
 from escapement_jax.homeostasis.results import TrajectoryCode
+from escapement_jax.homeostasis.shooting.concerns import shooting_concerns
 from escapement_jax.homeostasis.shooting.fit import covariance_of, dynamics_of, fit_by_shooting
 from escapement_jax.homeostasis.time_courses import TimeCourses
 from escapement_jax.homeostasis.types.metabolite_types import MetaboliteTypes, find_types
@@ -48,6 +49,7 @@ class _Fit(eqx.Module):
     noise: tuple[float, float]
     chi_square: float
     method: str = eqx.field(static=True)
+    concerns: tuple[str, ...] = eqx.field(static=True, default=())
 
 
 def recover(
@@ -148,6 +150,7 @@ def _shoot(
         noise=(fit.noise.relative, fit.noise.absolute),
         chi_square=fit.chi_square,
         method="multiple-shooting",
+        concerns=shooting_concerns(fit, time_courses, network),
     )
 
 
@@ -261,6 +264,7 @@ def _warnings(
     rest = len(report.confounders) - MOST_SENTENCES
     if rest > 0:
         warnings.append(f"{rest} more groups of parameters cannot be told apart")
+    warnings += fit.concerns
     for trajectory, code in enumerate(fit.codes):
         if code:
             warnings.append(f"trajectory {trajectory}: {TrajectoryCode(int(code)).message}")

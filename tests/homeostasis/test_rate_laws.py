@@ -56,6 +56,15 @@ def test_the_power_spline_is_a_power_inside_and_beyond():
     np.testing.assert_allclose(LAWS[3].log_factor(CONCENTRATIONS), expected, atol=1e-13)
 
 
+def test_a_refined_spline_is_the_same_function():
+    increments = jnp.asarray(np.random.default_rng(0).uniform(0.2, 2.0, 8))
+    law = SplineLaw(increments, -5.0, 1.5)
+    fine = law.refined()
+    assert len(fine.increments) == 2 * 6 + 2
+    points = jnp.asarray(np.exp(np.linspace(-8.0, 7.0, 31)))
+    np.testing.assert_allclose(fine.log_factor(points), law.log_factor(points), atol=1e-12)
+
+
 def test_the_spline_equals_scipys():
     law = SplineLaw(jnp.asarray([0.3, -0.2, 0.9, 0.1, 0.4, 0.7, 0.2, 0.5]), -5.0, 1.5)
     knots = -5.0 + 1.5 * np.arange(-3.0, 10.0)

@@ -14,6 +14,7 @@ from escapement_jax.homeostasis.shooting.noise_model import (
     pseudo_measurements,
 )
 from escapement_jax.homeostasis.shooting.segments import cut
+from escapement_jax.homeostasis.stepping import rollout
 from tests.homeostasis.small_networks import TIMES, ring_courses, ring_model, ring_states
 
 MODEL = ring_model()
@@ -60,12 +61,36 @@ def test_information_is_that_of_the_exact_jacobian(integrator):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
 
 
+def test_solutions_and_sensitivities_stop_at_zero():
+    dynamics = Dynamics(
+        MODEL.network.stoichiometry, MODEL.network.substrate_orders, MODEL.law, "euler", 1
+    )
+    parameters = jnp.concatenate([MODEL.rates, MODEL.slopes, MODEL.offsets])
+    initial, intervals = jnp.asarray(8 * ring_states()[0, 0]), jnp.full(HORIZON, 0.3)
+    states = lambda p, c: dynamics.states(p, jnp.ones(9), c, intervals)  # noqa: E731
+    found = states(parameters, initial)
+    assert (found == 0.0).sum() > 1
+    times = jnp.asarray(np.arange(HORIZON) * 0.3)
+    np.testing.assert_allclose(
+        found, rollout(MODEL, initial, times, method="euler"), rtol=1e-9, atol=1e-12
+    )
+    by_parameters, by_initial = jax.jacfwd(states, argnums=(0, 1))(parameters, initial)
+    whole = np.concatenate([by_parameters, by_initial], axis=2)
+    expected = np.einsum("tip,tiq->pq", whole, whole)
+    weights = jnp.ones((HORIZON, 6))
+    found = dynamics.information(parameters, jnp.ones(9), initial, intervals, weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
 def test_noise_is_estimated():
     random = np.random.default_rng(2)
     truth = random.lognormal(0.0, 1.0, 20_000)
     measured = truth + (0.05 * truth + 0.01) * random.standard_normal(20_000)
     noise = estimate_noise(measured, truth)
     # Standard errors are below 2 % here.
+    np.testing.assert_allclose([noise.relative, noise.absolute], [0.05, 0.01], rtol=0.1)
+    measured[::1000] += 30.0
+    noise = estimate_noise(measured, truth)
     np.testing.assert_allclose([noise.relative, noise.absolute], [0.05, 0.01], rtol=0.1)
 
 

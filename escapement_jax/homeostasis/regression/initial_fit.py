@@ -27,6 +27,8 @@ from escapement_jax.homeostasis.time_courses import TimeCourses
 
 NOISE_FREE = 1e-4
 """Relative residual of the balance equations below which data count as free of noise."""
+COARSE = 1e-2
+"""Relative residual from which on noise, or another law, is more likely than a coarse spline."""
 WIDE_WINDOW = 20
 SMOOTH_WINDOW = 40
 STRIDE = 5
@@ -75,7 +77,8 @@ def initial_fit(
     power, integrator = _choose_integrator(build, values, config)
     if config.polish != "always" and time_courses.complete and not config.relative_noise:
         sharp = build(values, integrator, 1 if integrator == "euler" else SMOOTH_WINDOW, 1)
-        fit = _search(sharp, _start_law(config, power, values, config.law_size, key))
+        law = _start_law(config, power, values, config.law_size, key)
+        fit = _search(sharp, law, refine=True)
         if fit.relative_residual < NOISE_FREE:
             return InitialFit(fit, sharp, integrator, values, True)
     smooth = smoothed(values, np.asarray(time_courses.times))
@@ -98,12 +101,19 @@ def _choose_integrator(build, values: np.ndarray, config: RecoverConfig) -> tupl
     return best.law, name
 
 
-def _search(equations: BalanceEquations, law: AbstractRateLaw) -> SeparableFit:
+def _search(
+    equations: BalanceEquations, law: AbstractRateLaw, *, refine: bool = False
+) -> SeparableFit:
     """Search the law on some of the equations first, then on all."""
     rows = equations.derivatives.shape[0]
-    if law.parameters.size and rows > 2 * ROWS_OF_SEARCH:
-        law = fit_separable(_thinned(equations, rows // ROWS_OF_SEARCH), law).law
-    return fit_separable(equations, law)
+    many = bool(law.parameters.size) and rows > 2 * ROWS_OF_SEARCH
+    some = _thinned(equations, rows // ROWS_OF_SEARCH) if many else equations
+    fit = fit_separable(some, law)
+    if refine and isinstance(fit.law, SplineLaw) and NOISE_FREE < fit.relative_residual < COARSE:
+        # A spline that is too coarse for the law leaves less when refined; noise does not.
+        finer = fit_separable(some, fit.law.refined())
+        fit = finer if finer.relative_residual < fit.relative_residual / 2 else fit
+    return fit_separable(equations, fit.law) if many else fit
 
 
 def _thinned(equations: BalanceEquations, every: int) -> BalanceEquations:

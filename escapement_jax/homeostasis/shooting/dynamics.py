@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from escapement_jax.homeostasis.model import State
 from escapement_jax.homeostasis.rate_laws import AbstractRateLaw
@@ -60,7 +60,7 @@ class Dynamics(eqx.Module):
 
         def advance(state: State, interval: Array) -> tuple[State, State]:
             after = step(field, state, interval, method=self.integrator, substeps=self.substeps)
-            return after, state
+            return jnp.where(self._stops(state, after), 0.0, after), state
 
         return jax.lax.scan(advance, initial, intervals)[1]
 
@@ -75,7 +75,8 @@ class Dynamics(eqx.Module):
         """Fisher information ``sum_t Z_t' W_t Z_t`` on parameters and initial state together.
 
         The sensitivities ``Z = dc/d(parameters, initial)`` obey ``dZ/dt = F_c Z + F_theta`` and are
-        carried along by the very steps of the solution, so they are its exact derivatives.
+        carried along by the very steps of the solution, so they are its exact derivatives; they
+        are 0 where a step was stopped at concentration 0.
 
         Args:
             parameters: Where.
@@ -95,7 +96,11 @@ class Dynamics(eqx.Module):
             return change, by_state @ sensitivity + source
 
         def advance(pair: tuple[Array, Array], interval: Array) -> tuple:
-            after = step(field, pair, interval, method=self.integrator, substeps=self.substeps)
+            state, sensitivity = step(
+                field, pair, interval, method=self.integrator, substeps=self.substeps
+            )
+            stops = self._stops(pair[0], state)
+            after = jnp.where(stops, 0.0, state), jnp.where(stops[:, None], 0.0, sensitivity)
             return after, pair[1]
 
         def chunk(carry: tuple, place: tuple[Array, Array]) -> tuple[tuple, None]:
@@ -114,6 +119,15 @@ class Dynamics(eqx.Module):
             weights.reshape(-1, FRAMES_AT_ONCE, metabolites),
         )
         return jax.lax.scan(chunk, ((initial, start), total), chunks)[0][1]
+
+    def _stops(self, before: State, after: State) -> Bool[Array, " metabolites"]:
+        """Whether a step of Euler's method overshoots 0, where simulators of that kind stop it.
+
+        A state that noise put below 0 to begin with moves on freely.
+        """
+        if self.integrator != "euler":
+            return jnp.zeros(before.shape, bool)
+        return (before >= 0.0) & (after < 0.0)
 
     def _jacobians(
         self, parameters: Parameters, activity: Float[Array, " reactions"], state: State

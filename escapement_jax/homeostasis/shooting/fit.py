@@ -1,5 +1,8 @@
 """The fit to noisy data: segments that grow longer, weights that follow the fit."""
 
+import dataclasses
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,12 @@ from escapement_jax.homeostasis.shooting.gauss_newton import (
     profile,
     solve_segments,
 )
+from escapement_jax.homeostasis.shooting.misfits import (
+    Misfit,
+    find_misfits,
+    leave_out,
+    worst_segments,
+)
 from escapement_jax.homeostasis.shooting.noise_model import (
     NoiseModel,
     estimate_noise,
@@ -31,9 +40,12 @@ from escapement_jax.homeostasis.time_courses import TimeCourses
 from escapement_jax.training.progress import progress_bar
 
 STUDENT_FREEDOM = 5.0
+MOST_REPEATS = 3
 SEGMENTS_TO_EXPECT = 8
 SHRINKAGE_OF_SMOOTHING = 2 / 3
 """Share of the noise left in the residuals of local quadratic fits over seven frames."""
+LOST_CHI_SQUARE = 1.5
+"""Beyond this, in units of the noise at the shorter horizon, a longer one could not be followed."""
 WORST_CHI_SQUARE = 4.0
 """A trajectory whose mean squared residual, in units of its variance, exceeds this is a misfit."""
 
@@ -49,6 +61,8 @@ class ShootingFit(eqx.Module):
         noise: Noise model.
         chi_square: Squared residuals in units of their variance, per degree of freedom.
         codes: What became of each trajectory.
+        misfits: What was left out.
+        stops: Trajectory, frame and metabolite wherever a step of Euler's method was stopped at 0.
     """
 
     law: AbstractRateLaw
@@ -58,6 +72,8 @@ class ShootingFit(eqx.Module):
     noise: NoiseModel
     chi_square: float
     codes: Int[np.ndarray, " trajectories"]
+    misfits: tuple[Misfit, ...] = eqx.field(static=True)
+    stops: Int[np.ndarray, "stops 3"]
 
 
 class _State(eqx.Module):
@@ -111,12 +127,12 @@ def fit_by_shooting(
     lost = np.zeros(time_courses.num_trajectories, bool)
     state = _State(parameters, np.maximum(smooth, 0.0), noise, lost)
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
+    misfits: tuple[Misfit, ...] = ()
     with progress_bar(len(horizons) + 1, "shooting", enabled=progress, unit="horizon") as bar:
-        for horizon in horizons:
-            segments = cut(time_courses, horizon, kept)
-            state, shot, initial = _at_horizon(
-                time_courses, dynamics, segments, state, prior, config
-            )
+        for pair in itertools.pairwise([0, *horizons]):
+            fitted = _fit_at(time_courses, dynamics, kept, pair, state, prior, config)
+            time_courses, state, shot, initial, found = fitted
+            misfits += found
             bar.update()
         information = profile(dynamics, state.parameters, initial, shot).information
         bar.update()
@@ -130,7 +146,48 @@ def fit_by_shooting(
         noise=state.noise,
         chi_square=chi_square,
         codes=codes,
+        misfits=misfits,
+        stops=_stops(state, shot.segments),
     )
+
+
+def _fit_at(
+    time_courses: TimeCourses,
+    dynamics: Dynamics,
+    kept: np.ndarray,
+    horizons: tuple[int, int],
+    state: _State,
+    prior: tuple[Parameters, Parameters],
+    config: RecoverConfig,
+) -> tuple[TimeCourses, _State, Shot, Array, tuple[Misfit, ...]]:
+    """Fit at one horizon, and again with segments that no noise explains left out or cut.
+
+    What was fitted well at a shorter horizon is cut back to it, and nothing is lost but a link.
+    """
+    misfits: tuple[Misfit, ...] = ()
+    shorter, horizon = horizons
+    for _ in range(MOST_REPEATS):
+        segments = cut(time_courses, horizon, kept)
+        after, shot, initial = _at_horizon(time_courses, dynamics, segments, state, prior, config)
+        squares = _squares(_aim(segments, after, prior, config), after).sum(1)
+        found = find_misfits(segments, squares, time_courses.num_frames)
+        if shorter and not found and _goodness(time_courses, after, shot, 0)[0] > LOST_CHI_SQUARE:
+            begun = _squares(shot, _followed(dynamics, segments, state)).sum(1)
+            found = worst_segments(segments, begun, time_courses.num_frames)
+        if not found:
+            break
+        found = tuple(dataclasses.replace(misfit, pieces=shorter) for misfit in found)
+        time_courses, misfits = leave_out(time_courses, found), misfits + found
+    return time_courses, after, shot, initial, misfits
+
+
+def _followed(dynamics: Dynamics, segments: Segments, state: _State) -> _State:
+    """The state before a fit, its solutions followed through these segments."""
+    flat = state.fitted.reshape(-1, state.fitted.shape[-1]).copy()
+    initial = jnp.asarray(flat)[segments.frames[:, 0]]
+    states = np.asarray(solve_segments(dynamics, state.parameters, initial, segments))
+    flat[np.asarray(segments.frames)] = np.nan_to_num(states, nan=1e6, posinf=1e6, neginf=-1e6)
+    return eqx.tree_at(lambda s: s.fitted, state, flat.reshape(state.fitted.shape))
 
 
 def _at_horizon(
@@ -216,8 +273,7 @@ def _goodness(
 ) -> tuple[float, np.ndarray]:
     """Chi-square per degree of freedom, and a result code for each trajectory."""
     segments = shot.segments
-    states = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[segments.frames]
-    squares = np.asarray(jnp.sum(shot.weights * (shot.values - states) ** 2, axis=(1, 2)))
+    squares = _squares(shot, state).sum((1, 2))
     counts = np.asarray(jnp.sum(shot.weights > 0, axis=(1, 2)))
     free = counts.sum() - parameters - segments.mask.shape[0] * time_courses.num_metabolites
     codes = np.full(time_courses.num_trajectories, int(TrajectoryCode.SUCCESS))
@@ -230,6 +286,20 @@ def _goodness(
         elif squares[own].sum() > WORST_CHI_SQUARE * counts[own].sum():
             codes[trajectory] = TrajectoryCode.MISFIT
     return float(squares.sum() / max(free, 1)), codes
+
+
+def _squares(shot: Shot, state: _State) -> Float[np.ndarray, "segments horizon metabolites"]:
+    """Squared residuals in units of their variance."""
+    states = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[shot.segments.frames]
+    return np.asarray(shot.weights * (shot.values - states) ** 2)
+
+
+def _stops(state: _State, segments: Segments) -> Int[np.ndarray, "stops 3"]:
+    """Where the solution of a segment went to exactly 0."""
+    modelled = state.fitted.reshape(-1, state.fitted.shape[-1])[np.asarray(segments.frames)]
+    segment, place, metabolite = np.nonzero((modelled[:, 1:] == 0.0) & (modelled[:, :-1] > 0.0))
+    frame = np.asarray(segments.frames)[segment, place + 1]
+    return np.stack([*divmod(frame, state.fitted.shape[1]), metabolite], axis=1)
 
 
 def covariance_of(fit: ShootingFit) -> Float[Array, "all all"]:

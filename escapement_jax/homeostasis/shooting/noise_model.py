@@ -12,6 +12,9 @@ from jaxtyping import Array, Float
 from scipy.optimize import minimize
 
 SMALLEST_RELATIVE = 1e-6
+GROSS = 5.0
+"""Residuals beyond so many standard deviations are no noise; noise makes one in 1.7 million."""
+MOST_ROUNDS = 10
 LEAST_SCALED = -8.0
 """Standard deviations below 0 beyond which the normal tail is no longer evaluated."""
 
@@ -39,6 +42,8 @@ def estimate_noise(
 ) -> NoiseModel:
     """Fit the line by maximum likelihood to measured less modelled values.
 
+    Gross errors are left out, round by round, until the rest agree with the line.
+
     Args:
         measured: Concentrations, none missing or censored.
         modelled: Fits to them.
@@ -46,6 +51,16 @@ def estimate_noise(
     """
     residual = (measured - modelled) / np.sqrt(shrinkage)
     size = np.abs(modelled)
+    for _ in range(MOST_ROUNDS):
+        noise = _likeliest(residual, size)
+        plain = np.abs(residual) < GROSS * (noise.relative * size + noise.absolute)
+        if plain.all():
+            break
+        residual, size = residual[plain], size[plain]
+    return noise
+
+
+def _likeliest(residual: np.ndarray, size: np.ndarray) -> NoiseModel:
     start = np.median(np.abs(residual) / np.maximum(size, 1e-12)) * 1.48 + SMALLEST_RELATIVE
     scale = float(np.median(size)) + 1e-12
 
