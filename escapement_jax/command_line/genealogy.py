@@ -6,8 +6,9 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import Force, HowToRun, Input, Progress, Verb, Verbose
 from escapement_jax.config.calibration import CalibrateConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 
 
@@ -31,13 +32,21 @@ class Infer(Verb):
     """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the inference and write its folder."""
         self.settings.check_complete()
         from escapement_jax.experiments.infer import run_infer
 
-        run_infer(self.input, self.output, self.settings, progress=self.progress, force=self.force)
+        run_infer(
+            self.input,
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
+        )
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import tyro
 
+from escapement_jax.config.execution import Execution
+
 Input = tyro.conf.Positional[Path]
 Progress = Annotated[bool, tyro.conf.arg(aliases=["-p"])]
 Verbose = Annotated[bool, tyro.conf.arg(aliases=["-v"])]
+HowToRun = tyro.conf.OmitArgPrefixes[Execution]
 Force = Annotated[bool, tyro.conf.arg(aliases=["-f"])]
 
 

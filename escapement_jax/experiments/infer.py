@@ -5,8 +5,10 @@ from pathlib import Path
 
 import jax
 
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.genealogy.fit import infer
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.genome.rate_map import RateMap
@@ -25,14 +27,20 @@ from escapement_jax.io.genealogy_results import (
 )
 from escapement_jax.io.rate_maps import read_mutation_map, read_recombination_map
 from escapement_jax.io.read_genotypes import read_genotypes
-from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.genealogy import save_figures
 from escapement_jax.plotting.predictive_checks import save_check_figures
 from escapement_jax.training.run_report import RunReport
 
 
 def run_infer(
-    input: Path, output: Path, config: InferConfig, *, progress: bool, force: bool
+    input: Path,
+    output: Path,
+    config: InferConfig,
+    *,
+    progress: bool,
+    force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> None:
     """Read genomes, infer their genealogy, write a run directory and print a summary.
 
@@ -46,13 +54,17 @@ def run_infer(
         config: How to infer.
         progress: Whether to show a progress bar.
         force: Whether an existing run directory may be replaced.
+        execution: How to carry it out.
 
     Raises:
-        FileExistsError: If ``output`` is not empty and ``force`` is off.
+        FileExistsError: If ``output`` is not empty and ``force`` is off, or an unfinished run is
+            there.
         ValueError: If a setting is missing or the input cannot be used; says why.
     """
     config.check_complete()
-    with new_run_directory(output, force=force) as directory, RunReport() as report:
+    identity = identify_run("infer", config, replaces=force, input=input)
+    survival = surviving_run(output, identity, execution)
+    with survival as (directory, keeper), RunReport() as report:
         genotypes = read_genotypes(
             input,
             ancestral=config.ancestral,
@@ -62,7 +74,7 @@ def run_infer(
         )
         maps = _read_maps(genotypes, config)
         key = jax.random.key(config.seed)
-        posterior = infer(genotypes, config, key=key, progress=progress, **maps)
+        posterior = infer(genotypes, config, key=key, progress=progress, keeper=keeper, **maps)
         checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
         _write(directory, posterior, config, checks)
         write_summary(

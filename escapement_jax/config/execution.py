@@ -1,0 +1,25 @@
+"""How a run is carried out: options that change what it costs, not what it finds."""
+
+from dataclasses import dataclass
+
+from escapement_jax.config.checks import at_least
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Options of a run that are no settings of its method.
+
+    Raises:
+        ValueError: a value is out of range; the message names the option.
+    """
+
+    resume: bool = False
+    """Go on with an unfinished run, bit for bit, from the last checkpoint that is whole."""
+    checkpoint_seconds: float = 60.0
+    """Seconds between two checkpoints; one is also written when the run is told to stop."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 0.0, "checkpoint_seconds")
+
+
+DEFAULT_EXECUTION = Execution()
