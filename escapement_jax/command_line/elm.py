@@ -6,9 +6,10 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import Force, HowToRun, Input, Progress, Verb, Verbose
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Decompose(Verb):
     """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the decomposition and write its folder."""
@@ -40,7 +42,12 @@ class Decompose(Verb):
         from escapement_jax.experiments.decompose import run_decompose
 
         run_decompose(
-            self.input, self.output, self.settings, progress=self.progress, force=self.force
+            self.input,
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
         )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import Force, Input, Progress, Verb, Verbose
+from escapement_jax.command_line.verb import Force, HowToRun, Input, Progress, Verb, Verbose
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
@@ -46,6 +47,7 @@ class Recover(Verb):
     """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the recovery and write its folder."""
@@ -62,6 +64,7 @@ class Recover(Verb):
             gradient=self.gradient if self.explore else None,
             progress=self.progress,
             force=self.force,
+            execution=self.execution,
         )
 
 

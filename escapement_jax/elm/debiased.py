@@ -1,5 +1,7 @@
 """The default decomposition: cross-fitted, debiased, then shrunken."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.elm.anchors.pair_scan import strongest_pairs
-from escapement_jax.elm.debiasing.cross_fit import CrossFit, cross_fit
+from escapement_jax.elm.debiasing.cross_fit import CrossFit, cross_fit, empty_cross_fit
 from escapement_jax.elm.debiasing.discovery import benjamini_hochberg, two_sided_p_values
 from escapement_jax.elm.debiasing.residual_moments import (
     Estimates,
@@ -23,6 +25,8 @@ from escapement_jax.elm.debiasing.sparse_regression import PairModel
 from escapement_jax.elm.effects import EffectTable, VarianceComponents
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.variance_components import variance_components
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 
 Phenotypes = Float[Array, "individuals traits"]
 
@@ -45,6 +49,7 @@ def decompose_debiased(
     *,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> DebiasedEffects:
     """Estimate all effects from the training individuals.
 
@@ -54,13 +59,21 @@ def decompose_debiased(
         config: predictor, folds, replicates and limits.
         key: random key.
         progress: whether to show bars.
+        keeper: takes the fit of every replicate, and brings those made before.
     """
+    keeper = keeper or Keeper()
     candidates = count_pairs(coded)
     joint = all_pairs(coded) if candidates <= config.max_joint_pairs else None
-    fits = tuple(
-        cross_fit(coded, phenotypes, joint, candidates, config, key=key, progress=progress)
-        for key in jax.random.split(key, config.replicates)
-    )
+
+    def fit(number: int, key: PRNGKey) -> CrossFit:
+        if (arrays := keeper.kept(f"replicate {number}")) is not None:
+            return unpack_tree(empty_cross_fit(coded, phenotypes, config), arrays)
+        made = cross_fit(coded, phenotypes, joint, candidates, config, key=key, progress=progress)
+        place = f"{number + 1} of {config.replicates} replicates fitted"
+        keeper.offer(f"replicate {number}", place, lambda: pack_tree(made))
+        return made
+
+    fits = tuple(itertools.starmap(fit, enumerate(jax.random.split(key, config.replicates))))
     covariance = linkage_covariance(coded.contrasts)
     duals = dual_contrasts(coded.contrasts, covariance)
     pairs = _reported_pairs(coded, duals, fits, candidates, config.max_reported_pairs)

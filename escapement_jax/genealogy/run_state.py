@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -71,7 +72,7 @@ class RunState:
         graphs = zip(*(arrays[f"graph/{name}"] for name in _GRAPH), strict=True)
         return cls(
             world=_unpack_world(arrays),
-            graphs=[RecombinationGraph(*map(jnp.asarray, graph)) for graph in graphs],
+            graphs=[jax.vmap(RecombinationGraph)(*map(jnp.asarray, graph)) for graph in graphs],
             log_weights=list(arrays["log_weights"]),
             seconds=arrays["seconds"].tolist(),
             bound_correction=arrays["bound_correction"],
@@ -106,9 +107,9 @@ def _pack_world(world: World) -> dict[str, np.ndarray]:
 
 
 def _unpack_world(arrays: _Arrays) -> World:
-    rates = {name: float(arrays[f"world/{name}"]) for name in _RATES}
-    learned = {name: tuple(arrays[f"world/{name}"]) for name in _LEARNED}
-    return World(**rates, log_sizes=arrays["world/log_sizes"], **learned)
+    rates = (float(arrays[f"world/{name}"]) for name in _RATES)
+    learned = (tuple(arrays[f"world/{name}"]) for name in _LEARNED)
+    return World(*rates, arrays["world/log_sizes"], *learned)
 
 
 def pack_demography(fit: DemographyFit) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 """Train many networks: side by side on an accelerator, one after the other on a CPU."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,8 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import TrainingRecipe
 from escapement_jax.elm.fitting.train import Genotypes, Phenotypes, TrainingRun, train
 from escapement_jax.elm.networks.base import AbstractNetwork
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 from escapement_jax.training.progress import progress_bar
 
 
@@ -23,6 +27,7 @@ def train_replicates(
     key: PRNGKey,
     progress: bool = False,
     side_by_side: bool | None = None,
+    keeper: Keeper | None = None,
 ) -> TrainingRun:
     """Train networks that are stacked along a leading axis; every result has that axis too.
 
@@ -37,6 +42,8 @@ def train_replicates(
         progress: whether to show a bar.
         side_by_side: whether to train all at once; default: unless on a CPU, where it saves
             nothing (measured).
+        keeper: takes every network that is trained, if they are one by one, and brings those made
+            before.
     """
     if side_by_side is None:
         side_by_side = jax.default_backend() != "cpu"
@@ -57,9 +64,28 @@ def train_replicates(
     with progress_bar(keys.shape[0], "networks", enabled=progress) as bar:
         for place in range(keys.shape[0]):
             rows = (train_index[place], validation_index[place])
-            runs.append(one(member(networks, place), phenotypes[place], *rows, keys[place]))
+            data = (phenotypes[place], *rows, keys[place])
+            runs.append(_kept_or_made(one, member(networks, place), data, keeper, place))
             bar.update(1)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+
+
+def _kept_or_made(
+    train_one: Callable[..., TrainingRun],
+    network: AbstractNetwork,
+    data: tuple[Array, ...],
+    keeper: Keeper | None,
+    place: int,
+) -> TrainingRun:
+    if keeper is None:
+        return train_one(network, *data)
+    section = f"network {place}"
+    if (arrays := keeper.kept(section)) is not None:
+        losses, count = jnp.zeros(0, data[0].dtype), jnp.asarray(0)
+        return unpack_tree(TrainingRun(network, losses, losses, count, count), arrays)
+    made = train_one(network, *data)
+    keeper.offer(section, f"{place + 1} networks trained", lambda: pack_tree(made))
+    return made
 
 
 def member(networks: AbstractNetwork, place: int) -> AbstractNetwork:

@@ -1,5 +1,8 @@
 """The fit to noisy data: segments that grow longer, weights that follow the fit."""
 
+import functools
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,6 +31,7 @@ from escapement_jax.homeostasis.shooting.noise_model import (
 from escapement_jax.homeostasis.shooting.segments import Segments, cut
 from escapement_jax.homeostasis.stepping import Integrator
 from escapement_jax.homeostasis.time_courses import TimeCourses
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
 
 STUDENT_FREEDOM = 5.0
@@ -61,6 +65,8 @@ class ShootingFit(eqx.Module):
 
 
 class _State(eqx.Module):
+    """What one horizon passes on to the next."""
+
     parameters: Parameters
     fitted: Float[np.ndarray, "trajectories frames metabolites"]
     noise: NoiseModel
@@ -93,6 +99,7 @@ def fit_by_shooting(
     config: RecoverConfig,
     *,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> ShootingFit:
     """Fit parameters and all initial states to noisy measurements.
 
@@ -103,7 +110,9 @@ def fit_by_shooting(
         start: Where the fit starts.
         config: Horizons, noise and robustness.
         progress: Whether to show a progress bar.
+        keeper: Takes the state after every horizon, and brings one to go on from.
     """
+    keeper = keeper or Keeper()
     smooth, coefficients = start.smooth, start.fit.coefficients
     prior = _prior(dynamics, smooth, np.asarray(time_courses.times), coefficients)
     parameters = jnp.concatenate([coefficients.vector, dynamics.law.parameters])
@@ -112,11 +121,16 @@ def fit_by_shooting(
     state = _State(parameters, np.maximum(smooth, 0.0), noise, lost)
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
     with progress_bar(len(horizons) + 1, "shooting", enabled=progress, unit="horizon") as bar:
-        for horizon in horizons:
-            segments = cut(time_courses, horizon, kept)
-            state, shot, initial = _at_horizon(
-                time_courses, dynamics, segments, state, prior, config
-            )
+        for number, horizon in enumerate(horizons, 1):
+            segments, section = cut(time_courses, horizon, kept), f"horizon {horizon}"
+            if (arrays := keeper.kept(section)) is not None:
+                state, shot, initial = _unpack(arrays, segments, prior)
+            else:
+                state, shot, initial = reached = _at_horizon(
+                    time_courses, dynamics, segments, state, prior, config
+                )
+                place = f"{number} of {len(horizons)} horizons fitted"
+                keeper.offer(section, place, functools.partial(_pack, *reached))
             bar.update()
         information = profile(dynamics, state.parameters, initial, shot).information
         bar.update()
@@ -156,6 +170,31 @@ def _at_horizon(
     shrinkage = max(1.0 - known / float(segments.mask.sum()), 0.1)
     noise = _noise(time_courses, fitted, config, shrinkage)
     return _State(parameters, fitted, noise, lost), shot, initial
+
+
+def _pack(state: _State, shot: Shot, initial: Array) -> dict[str, np.ndarray]:
+    return {
+        "parameters": np.asarray(state.parameters),
+        "fitted": state.fitted,
+        "noise": np.array([state.noise.relative, state.noise.absolute]),
+        "lost": state.lost,
+        "values": np.asarray(shot.values),
+        "weights": np.asarray(shot.weights),
+        "state_precision": np.asarray(shot.state_precision),
+        "initial": np.asarray(initial),
+    }
+
+
+def _unpack(
+    arrays: Mapping[str, np.ndarray], segments: Segments, prior: tuple[Parameters, Parameters]
+) -> tuple[_State, Shot, Array]:
+    on_device = {name: jnp.asarray(array) for name, array in arrays.items()}
+    noise = NoiseModel(*arrays["noise"].tolist())
+    state = _State(on_device["parameters"], arrays["fitted"], noise, arrays["lost"])
+    shot = Shot(
+        segments, on_device["values"], on_device["weights"], on_device["state_precision"], *prior
+    )
+    return state, shot, on_device["initial"]
 
 
 def _aim(
