@@ -17,9 +17,12 @@ class Execution:
     """Go on with an unfinished run, bit for bit, from the last checkpoint that is whole."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints; one is also written when the run is told to stop."""
+    devices: int | None = None
+    """Devices of this machine to spread a batch over; default: all."""
 
     def __post_init__(self) -> None:
         at_least(self, 0.0, "checkpoint_seconds")
+        at_least(self, 1, "devices")
 
 
 DEFAULT_EXECUTION = Execution()

@@ -31,6 +31,7 @@ from escapement_jax.io.elm_results import (
 from escapement_jax.io.elm_studies import read_study
 from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.elm import save_figures
+from escapement_jax.training.devices import device_mesh
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
 from escapement_jax.training.run_report import RunReport
@@ -68,7 +69,8 @@ def run_decompose(
     config.check_complete()
     identity = identify_run("decompose", config, replaces=force, input=input)
     survival = surviving_run(output, identity, execution)
-    with survival as (directory, keeper), RunReport() as report:
+    mesh = device_mesh(execution.devices)
+    with survival as (directory, keeper), RunReport() as report, mesh:
         study, dropped = prepare_study(read_study(input, config.phenotypes), config)
         effects, rows, study = decompose_study(study, config, progress=progress, keeper=keeper)
         write_additive(directory / "additive.csv", effects)

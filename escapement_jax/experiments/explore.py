@@ -30,6 +30,7 @@ from escapement_jax.io.curiosity.discoveries import write_discoveries, write_par
 from escapement_jax.io.curiosity.histories import HISTORY_FILE, read_history, write_history
 from escapement_jax.io.resumable_directory import require_same_settings
 from escapement_jax.io.run_directory import CONFIG_FILE
+from escapement_jax.training.devices import device_mesh
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.run_report import RunReport
 
@@ -70,6 +71,7 @@ def run_explore(
         jax.enable_x64(config.solver == "stiff"),
         survival as (directory, keeper),
         RunReport() as report,
+        device_mesh(execution.devices, batch=config.rollouts_per_batch, what="rollouts"),
     ):
         experiment = experiment_of(config)
         history = explore(

@@ -27,6 +27,7 @@ from escapement_jax.io.homeostasis.recovery_results import (
 from escapement_jax.io.homeostasis.truth import read_truth
 from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.homeostasis import save_figures
+from escapement_jax.training.devices import device_mesh
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.run_report import RunReport
 
@@ -85,7 +86,8 @@ def run_recover(
     told = f"hold_unmeasured {inputs.hold_unmeasured}, held_out {inputs.held_out}"
     identity = dataclasses.replace(identity, inputs={**identity.inputs, "choice of data": told})
     survival = surviving_run(output, identity, execution)
-    with survival as (directory, keeper), RunReport() as run, double_precision():
+    mesh = device_mesh(execution.devices)
+    with survival as (directory, keeper), RunReport() as run, double_precision(), mesh:
         report = _read_and_report(inputs, config, gradient, progress=progress, keeper=keeper)
         _write(directory, report, config, gradient)
         write_summary(

@@ -43,6 +43,7 @@ from escapement_jax.genealogy.world.world_parameters import (
     problem_in_world,
     update_world,
 )
+from escapement_jax.training.devices import batched
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
 
@@ -92,7 +93,7 @@ class _Run:
     def take_up(self, state: RunState) -> None:
         """Go on from a state that was kept."""
         self.world, self.problem = state.world, problem_in_world(self.told, state.world)
-        self.graphs, self.bound_correction = state.graphs, state.bound_correction
+        self.graphs, self.bound_correction = batched(state.graphs), state.bound_correction
         self.log_weights, self.seconds = list(state.log_weights), list(state.seconds)
         self.sweep, self.moves, self.draws = state.sweep, state.moves, list(state.draws)
         self.recorder.log_densities = list(state.log_densities)
@@ -121,7 +122,7 @@ class _Run:
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
         if not self.graphs:
             start = (orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
-            self.graphs = empty_graphs(*start)
+            self.graphs = batched(empty_graphs(*start))
         layout = WindowLayout.split(len(chunks), config.windows)
         for index in range(1 + len(self.log_weights), problem.num_haplotypes):
             started = time.perf_counter()

@@ -1,6 +1,7 @@
 """Train many networks: side by side on an accelerator, one after the other on a CPU."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -11,9 +12,12 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import TrainingRecipe
 from escapement_jax.elm.fitting.train import Genotypes, Phenotypes, TrainingRun, train
 from escapement_jax.elm.networks.base import AbstractNetwork
+from escapement_jax.training.devices import gathered, num_devices, padded
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 from escapement_jax.training.progress import progress_bar
+
+Stacked = TypeVar("Stacked", bound=eqx.Module)
 
 
 def train_replicates(
@@ -41,12 +45,12 @@ def train_replicates(
         key: random key of the batches.
         progress: whether to show a bar.
         side_by_side: whether to train all at once; default: unless on a CPU, where it saves
-            nothing (measured).
+            nothing (measured) unless it is taken for several devices.
         keeper: takes every network that is trained, if they are one by one, and brings those made
             before.
     """
     if side_by_side is None:
-        side_by_side = jax.default_backend() != "cpu"
+        side_by_side = jax.default_backend() != "cpu" or num_devices() > 1
     keys = jax.random.split(key, train_index.shape[0])
 
     def one(
@@ -59,7 +63,10 @@ def train_replicates(
         return train(network, genotypes, phenotypes, train_rows, validation_rows, recipe, key=key)
 
     if side_by_side:
-        return eqx.filter_vmap(one)(networks, phenotypes, train_index, validation_index, keys)
+        arrays, rest = eqx.partition(networks, eqx.is_array)
+        arrays, *data = padded((arrays, phenotypes, train_index, validation_index, keys))
+        runs = eqx.filter_vmap(one)(eqx.combine(arrays, rest), *data)
+        return member(gathered(runs), slice(keys.shape[0]))
     runs = []
     with progress_bar(keys.shape[0], "networks", enabled=progress) as bar:
         for place in range(keys.shape[0]):
@@ -88,11 +95,11 @@ def _kept_or_made(
     return made
 
 
-def member(networks: AbstractNetwork, place: int) -> AbstractNetwork:
-    """Return one of several stacked networks.
+def member(networks: Stacked, place: int | slice) -> Stacked:
+    """Return one or some of several stacked networks, or runs.
 
     Args:
         networks: networks whose arrays have a leading axis.
-        place: which one.
+        place: which.
     """
     return jax.tree.map(lambda leaf: leaf[place] if eqx.is_array(leaf) else leaf, networks)
