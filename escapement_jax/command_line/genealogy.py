@@ -23,6 +23,10 @@ class Infer(Verb):
     """Phased genomes: .vcf, .vcf.gz, .bcf, .vcz, .trees or .tsz."""
     output: Path
     """Folder to write; it appears when the run has succeeded."""
+    regions: Path | None = None
+    """List of the regions of a genome, one a line, such as chr1:1-2000000, with a file behind it if
+    INPUT is not that file. All share one N_e(t); each becomes a folder of its own in the output,
+    and several processes share them out."""
     settings: tyro.conf.OmitArgPrefixes[InferConfig] = field(default_factory=InferConfig)
     config: Path | None = None
     """TOML file whose [infer] table sets the options below; the command line overrides it."""
@@ -37,6 +41,11 @@ class Infer(Verb):
     def run(self) -> None:
         """Run the inference and write its folder."""
         self.settings.check_complete()
+        if self.regions is not None:
+            self._run_genome(self.regions)
+            return
+        if self.execution.coordinator is not None:
+            raise ValueError("several processes share out the regions of a genome; give --regions")
         from escapement_jax.experiments.infer import run_infer
 
         run_infer(
@@ -46,6 +55,22 @@ class Infer(Verb):
             progress=self.progress,
             force=self.force,
             execution=self.execution,
+        )
+
+    def _run_genome(self, regions: Path) -> None:
+        from escapement_jax.experiments.infer_genome import run_infer_genome
+        from escapement_jax.training.machines import join_machines
+
+        how = self.execution
+        join_machines(how.coordinator, how.processes, how.process)
+        run_infer_genome(
+            self.input,
+            self.output,
+            regions,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=how,
         )
 
 

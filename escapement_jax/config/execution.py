@@ -19,10 +19,18 @@ class Execution:
     """Seconds between two checkpoints; one is also written when the run is told to stop."""
     devices: int | None = None
     """Devices of this machine to spread a batch over; default: all."""
+    coordinator: str | None = None
+    """Work with other processes: host:port of process 0, or auto where Slurm, Kubernetes, Open MPI
+    or a TPU pod tells it."""
+    processes: int | None = None
+    """Number of processes, where it is not told."""
+    process: int | None = None
+    """Number of this process, from 0, where it is not told."""
 
     def __post_init__(self) -> None:
         at_least(self, 0.0, "checkpoint_seconds")
-        at_least(self, 1, "devices")
+        at_least(self, 1, "devices", "processes")
+        at_least(self, 0, "process")
 
 
 DEFAULT_EXECUTION = Execution()

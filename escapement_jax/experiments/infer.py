@@ -1,5 +1,6 @@
 """Infer genealogies and population size from a file of phased genomes."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
+from escapement_jax.genealogy.demography.pair_fit import DemographyFit
 from escapement_jax.genealogy.fit import infer
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.genome.rate_map import RateMap
@@ -41,6 +43,8 @@ def run_infer(
     progress: bool,
     force: bool,
     execution: Execution = DEFAULT_EXECUTION,
+    pairs: DemographyFit | None = None,
+    genome: str = "",
 ) -> None:
     """Read genomes, infer their genealogy, write a run directory and print a summary.
 
@@ -55,6 +59,8 @@ def run_infer(
         progress: Whether to show a progress bar.
         force: Whether an existing run directory may be replaced.
         execution: How to carry it out.
+        pairs: N_e(t) and rates that were learned from more than this input.
+        genome: What tells the genome that they were learned from.
 
     Raises:
         FileExistsError: If ``output`` is not empty and ``force`` is off, or an unfinished run is
@@ -63,18 +69,15 @@ def run_infer(
     """
     config.check_complete()
     identity = identify_run("infer", config, replaces=force, input=input)
+    if genome:
+        identity = dataclasses.replace(identity, inputs={**identity.inputs, "genome": genome})
     survival = surviving_run(output, identity, execution)
     with survival as (directory, keeper), RunReport() as report:
-        genotypes = read_genotypes(
-            input,
-            ancestral=config.ancestral,
-            region=config.region,
-            samples=config.samples,
-            mask=config.mask,
-        )
-        maps = _read_maps(genotypes, config)
+        genotypes, maps = read_genomes(input, config)
         key = jax.random.key(config.seed)
-        posterior = infer(genotypes, config, key=key, progress=progress, keeper=keeper, **maps)
+        posterior = infer(
+            genotypes, config, key=key, progress=progress, keeper=keeper, pairs=pairs, **maps
+        )
         checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
         _write(directory, posterior, config, checks)
         write_summary(
@@ -88,6 +91,26 @@ def run_infer(
     for warning in all_warnings(posterior, checks):
         print(f"warning: {warning}")
     print(f"written to {output}")
+
+
+def read_genomes(input: Path, config: InferConfig) -> tuple[Genotypes, dict[str, RateMap]]:
+    """Read phased genomes, and the maps that the settings name.
+
+    Args:
+        input: Phased genomes in any format of ``read_genotypes``.
+        config: Settings: what to read of them.
+
+    Raises:
+        ValueError: If a file cannot be used; says why.
+    """
+    genotypes = read_genotypes(
+        input,
+        ancestral=config.ancestral,
+        region=config.region,
+        samples=config.samples,
+        mask=config.mask,
+    )
+    return genotypes, _read_maps(genotypes, config)
 
 
 def _read_maps(genotypes: Genotypes, config: InferConfig) -> dict[str, RateMap]:

@@ -171,6 +171,7 @@ def infer(
     recombination_map: RateMap | None = None,
     progress: bool = False,
     keeper: Keeper | None = None,
+    pairs: DemographyFit | None = None,
 ) -> Posterior:
     """Draw ancestral recombination graphs from their posterior given phased genomes.
 
@@ -191,6 +192,8 @@ def infer(
         progress: whether to show a progress bar.
         keeper: takes the state after every threading, and brings one to go on from, bit for bit;
             it must belong to the same genotypes, settings and key.
+        pairs: what pairs of haplotypes say of the world, where it was learned from more than these
+            genotypes; with the population size in the settings.
 
     Returns:
         The draws with all that was measured on the way.
@@ -202,7 +205,7 @@ def infer(
     maps = (mutation_map, recombination_map)
     problem = threading_problem(genotypes, config, *maps)
     keeper = keeper or Keeper()
-    pairs = _fit_pairs(problem, config, keeper)
+    pairs = pairs or _fit_pairs(problem, config, keeper)
     if pairs is not None and pairs.recombination_factor is not None:
         roomy = RECOMBINATION_HEADROOM * max(pairs.recombination_factor.value, 1.0)
         problem = threading_problem(genotypes, config, *maps, recombination_factor=roomy)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 FORMAT = 1
@@ -189,7 +190,15 @@ class Checkpoints:
             # Its threads log what is raised here as well.
             logging.getLogger("absl").setLevel(logging.CRITICAL)
             policy = ocp.training.preservation_policies.LatestN(self.kept)
-            self._orbax = ocp.training.Checkpointer(str(self.folder), preservation_policy=policy)
+            # Each process of a run on several keeps its own work and waits for no other.
+            own = jax.process_index()
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
+            )
+            with ocp.Context(multiprocessing_options=alone):
+                self._orbax = ocp.training.Checkpointer(
+                    str(self.folder), preservation_policy=policy
+                )
         return self._orbax
 
     def _write(self, number: int, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
