@@ -89,7 +89,7 @@ def test_two_runs_at_once_and_a_damaged_checkpoint(start, whole, tmp_path):
     """The second run is refused; the newest checkpoint is damaged, and the one before serves."""
     output, folder = tmp_path / "run", tmp_path / "run.unfinished" / "checkpoints"
     first = start("explore", output, "SIGSTOP 3")
-    while not (folder / "3.sha256.json").exists():
+    while not (folder / "3.seal.json").exists():
         assert first.is_alive()
     assert finish(start("explore", output, resume=True)) == 1
     first.kill()
@@ -106,6 +106,6 @@ def test_a_limit_on_files_leaves_the_last_checkpoint(start, whole, tmp_path):
     """A file that may not grow is what a full disk looks like to the process that writes."""
     output = tmp_path / "run"
     assert finish(start("explore", output, "FULL 2")) == 1
-    assert (tmp_path / "run.unfinished" / "checkpoints" / "2.sha256.json").exists()
+    assert (tmp_path / "run.unfinished" / "checkpoints" / "2.seal.json").exists()
     assert finish(start("explore", output, resume=True)) == 0
     assert_same(result(output), whole("explore"))

@@ -59,10 +59,7 @@ class Infer(Verb):
 
     def _run_genome(self, regions: Path) -> None:
         from escapement_jax.experiments.infer_genome import run_infer_genome
-        from escapement_jax.training.machines import join_machines
 
-        how = self.execution
-        join_machines(how.coordinator, how.processes, how.process)
         run_infer_genome(
             self.input,
             self.output,
@@ -70,7 +67,7 @@ class Infer(Verb):
             self.settings,
             progress=self.progress,
             force=self.force,
-            execution=how,
+            execution=self.execution,
         )
 
 

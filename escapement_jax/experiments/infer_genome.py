@@ -19,11 +19,11 @@ from escapement_jax.io.genealogy_results import write_demography
 from escapement_jax.io.region_lists import GenomeRegion, read_region_list
 from escapement_jax.io.run_directory import write_text_atomically
 from escapement_jax.training.machines import (
-    is_first,
+    Machines,
     my_share,
     num_machines,
     sum_over_machines,
-    wait_for_all,
+    together,
 )
 
 Genomes = Sequence[tuple[Genotypes, dict[str, RateMap]]]
@@ -60,28 +60,61 @@ def run_infer_genome(
     """
     config.check_complete()
     regions = read_region_list(region_list, input)
+    machines = Machines(execution.coordinator, execution.processes, execution.process)
+    world = together(shared_world, regions, config, machines=machines)
+    asked = dataclasses.replace(config, population_size=world.population_size)
+    names = "\n".join(f"{one.region} {one.input}" for one in regions)
+    for place in world.mine:
+        one = regions[place]
+        folder = output / one.folder
+        if execution.resume and (folder / "summary.json").is_file():
+            continue
+        options = {"progress": progress, "force": force, "execution": execution}
+        told = dataclasses.replace(asked, region=str(one.region))
+        genome = hashlib.sha256(names.encode()).hexdigest()
+        run_infer(one.input, folder, told, **options, pairs=world.pairs, genome=genome)
+    if all((output / one.folder / "summary.json").is_file() for one in regions):
+        _write(output, regions, world)
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedWorld:
+    """What all regions share, and which of them are this process's.
+
+    Attributes:
+        mine: Places in the list of regions.
+        population_size: Diploid N_e that explains the diversity of all.
+        pairs: N_e(t) and rates learned from pairs of haplotypes in all, if any are.
+    """
+
+    mine: list[int]
+    population_size: float
+    pairs: DemographyFit | None
+
+
+def shared_world(regions: Sequence[GenomeRegion], config: InferConfig) -> SharedWorld:
+    """Learn from all regions what they share, together with the other processes.
+
+    Args:
+        regions: The genome.
+        config: Settings.
+
+    Raises:
+        ValueError: There are more processes than regions, or a region cannot be used.
+    """
     if num_machines() > len(regions):
         raise ValueError(
             f"there are {num_machines()} processes for {len(regions)} regions; give fewer "
             "processes, or smaller regions"
         )
-    mine = my_share(regions)
-    asked = [dataclasses.replace(config, region=str(one.region)) for one in mine]
-    genomes = [read_genomes(one.input, told) for one, told in zip(mine, asked, strict=True)]
+    mine = my_share(range(len(regions)))
+    genomes = []
+    for place in mine:
+        told = dataclasses.replace(config, region=str(regions[place].region))
+        genomes.append(read_genomes(regions[place].input, told))
     size = config.population_size or shared_population_size(genomes, config)
-    asked = [dataclasses.replace(told, population_size=size) for told in asked]
-    pairs = shared_demography(genomes, asked[0])
-    names = "\n".join(f"{one.region} {one.input}" for one in regions)
-    for one, told in zip(mine, asked, strict=True):
-        folder = output / one.folder
-        if execution.resume and (folder / "summary.json").is_file():
-            continue
-        options = {"progress": progress, "force": force, "execution": execution}
-        genome = hashlib.sha256(names.encode()).hexdigest()
-        run_infer(one.input, folder, told, **options, pairs=pairs, genome=genome)
-    wait_for_all("regions inferred")
-    if is_first():
-        _write(output, regions, size, pairs)
+    told = dataclasses.replace(config, population_size=size)
+    return SharedWorld(mine, size, shared_demography(genomes, told))
 
 
 def shared_population_size(genomes: Genomes, config: InferConfig) -> float:
@@ -141,15 +174,12 @@ def shared_demography(genomes: Genomes, config: InferConfig) -> DemographyFit | 
     )
 
 
-def _write(
-    output: Path, regions: Sequence[GenomeRegion], size: float, pairs: DemographyFit | None
-) -> None:
-    if pairs is not None:
-        write_demography(output / "demography.csv", pairs.estimate())
+def _write(output: Path, regions: Sequence[GenomeRegion], world: SharedWorld) -> None:
+    if world.pairs is not None:
+        write_demography(output / "demography.csv", world.pairs.estimate())
     genome = {
         "regions": {one.folder: str(one.region) for one in regions},
-        "population_size": size,
-        "processes": num_machines(),
+        "population_size": world.population_size,
     }
     write_text_atomically(output / "genome.json", json.dumps(genome, indent=2) + "\n")
     print(f"{len(regions)} regions written to {output}")

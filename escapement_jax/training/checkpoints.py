@@ -1,13 +1,15 @@
 """Checkpoints of a run: named arrays and a few facts, written by Orbax; nothing is ever unpickled.
 
-Orbax writes in the background and lets a checkpoint appear only when it is whole. A seal with the
-SHA-256 of every file is added then, and checked before Orbax reads anything: what a bad sector or a
-careless hand has damaged is told in one line, and the checkpoint before it is taken.
+A thread writes in the background, and Orbax lets a checkpoint appear only when it is whole. Then a
+seal is added, with the facts and the SHA-256 of every file, and checked before Orbax reads
+anything: what a bad sector or a careless hand has damaged is told in one line, and the checkpoint
+before it is taken.
 
 All use of Orbax is in this file. Its traps: arrays without entries are refused (their shapes go to
-the metadata); a damaged file or a full disk floods the terminal with tracebacks of its threads
-(hence the seal, and room is reserved before anything is written); and its import is left to the
-first use.
+the seal); a damaged file or a full disk floods the terminal with tracebacks of its threads (hence
+the seal, and room is reserved before anything is written); of numpy arrays only those of process 0
+are written (processes that share a run part before they keep anything); and its import is left to
+the first use.
 """
 
 import hashlib
@@ -21,11 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 FORMAT = 1
-SEAL = ".sha256.json"
+SEAL = ".seal.json"
 SPARE_BYTES = 1 << 16
 """Room that a checkpoint takes beside its arrays."""
 _LOG = logging.getLogger(__name__)
@@ -66,7 +67,6 @@ class Checkpoints:
         self.kept = kept
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._pending: Future[None] | None = None
-        self._orbax: Any = None
 
     def __enter__(self) -> "Checkpoints":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -135,9 +135,6 @@ class Checkpoints:
             _LOG.warning("%s", error)
         finally:
             self._writer.shutdown()
-            if self._orbax is not None:
-                self._orbax.close()
-                self._orbax = None
 
     def newest(self) -> Checkpoint | None:
         """Read the newest checkpoint that is whole, or return None if none was ever written.
@@ -183,42 +180,22 @@ class Checkpoints:
             else:
                 path.unlink(missing_ok=True)
 
-    def _checkpointer(self) -> Any:
-        if self._orbax is None:
-            from orbax.checkpoint import v1 as ocp
-
-            # Its threads log what is raised here as well.
-            logging.getLogger("absl").setLevel(logging.CRITICAL)
-            policy = ocp.training.preservation_policies.LatestN(self.kept)
-            # Each process of a run on several keeps its own work and waits for no other.
-            own = jax.process_index()
-            alone = ocp.options.MultiprocessingOptions(
-                primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
-            )
-            with ocp.Context(multiprocessing_options=alone):
-                self._orbax = ocp.training.Checkpointer(
-                    str(self.folder), preservation_policy=policy
-                )
-        return self._orbax
-
     def _write(self, number: int, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
         _require_room(self.folder, sum(array.nbytes for array in arrays.values()))
-        orbax = self._checkpointer()
-        orbax.save_async(number, arrays, custom_metadata=metadata).result()
-        seal = self.folder / f"{number}{SEAL}"
+        path, seal = self.folder / str(number), self.folder / f"{number}{SEAL}"
+        _orbax().save(path, arrays)
         partial = seal.with_suffix(".partial")
-        partial.write_text(json.dumps(_digests(self.folder / str(number))), encoding="utf-8")
+        text = json.dumps({**metadata, "files": _digests(path)})
+        partial.write_text(text, encoding="utf-8")
         partial.replace(seal)
-        for old in self.folder.glob(f"*{SEAL}"):
-            if not (self.folder / old.name.removesuffix(SEAL)).is_dir():
-                old.unlink()
+        for old in self.numbers[: -self.kept]:
+            self._remove(old)
 
     def _fault(self, number: int) -> str | None:
         """Say what is wrong with the files of a checkpoint, None if nothing."""
         try:
-            seal = (self.folder / f"{number}{SEAL}").read_text(encoding="utf-8")
-            told = json.loads(seal)
-        except (OSError, ValueError) as error:
+            told = self._seal(number)["files"]
+        except (OSError, ValueError, KeyError) as error:
             return f"its seal cannot be read: {_first_line(error)}"
         found = _digests(self.folder / str(number))
         for name in sorted({*told, *found}):
@@ -227,18 +204,29 @@ class Checkpoints:
                 return f"{name} {what}"
         return None
 
+    def _seal(self, number: int) -> dict[str, Any]:
+        return json.loads((self.folder / f"{number}{SEAL}").read_text(encoding="utf-8"))
+
     def _read(self, number: int) -> Checkpoint:
-        orbax = self._checkpointer()
-        metadata = orbax.metadata(number).custom_metadata
+        metadata = self._seal(number)
         if metadata["format"] != FORMAT:
             raise CheckpointError(
                 f"checkpoint {number} in {self.folder} has format {metadata['format']}, this "
                 f"version reads {FORMAT}; resume with the version that wrote it"
             )
-        arrays = {name: np.asarray(array) for name, array in orbax.load(number).items()}
+        found = _orbax().load(self.folder / str(number))
+        arrays = {name: np.asarray(array) for name, array in found.items()}
         for name, (shape, dtype) in metadata["empty"].items():
             arrays[name] = np.empty(shape, dtype)
         return Checkpoint(number, arrays, metadata["facts"])
+
+
+def _orbax() -> Any:
+    from orbax.checkpoint import v1
+
+    # Its threads log what is raised here as well.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    return v1
 
 
 def _require_room(folder: Path, num_bytes: int) -> None:

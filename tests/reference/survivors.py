@@ -181,7 +181,7 @@ STOPS = {
 
 def _once_sealed(number: int, output: Path, act: Callable[[], None]) -> None:
     """Act, whatever the run is at, as soon as a checkpoint is sealed."""
-    seal = output.with_name(f"{output.name}.unfinished") / "checkpoints" / f"{number}.sha256.json"
+    seal = output.with_name(f"{output.name}.unfinished") / "checkpoints" / f"{number}.seal.json"
 
     def watch() -> None:
         while not seal.exists():

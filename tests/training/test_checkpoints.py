@@ -85,7 +85,7 @@ def remove_a_file(folder):
 
 
 def garble_the_seal(folder):
-    (folder / "3.sha256.json").write_text("{")
+    (folder / "3.seal.json").write_text("{")
 
 
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, remove_a_file, garble_the_seal])
@@ -99,15 +99,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(folder, caplog, damage
 
 
 def test_what_a_kill_left_unsealed_does_not_count(folder):
-    (folder / "3.sha256.json").unlink()
+    (folder / "3.seal.json").unlink()
     (folder / "4.orbax-checkpoint-tmp").mkdir()
     assert read(folder).number == 2
-    assert sorted(path.name for path in folder.iterdir()) == ["2", "2.sha256.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["2", "2.seal.json"]
 
 
 def test_damage_to_all_is_told(folder):
     for number in (2, 3):
-        (folder / f"{number}.sha256.json").write_text("{}")
+        (folder / f"{number}.seal.json").write_text('{"files": {}}')
     with pytest.raises(CheckpointError, match="all checkpoints in .* are damaged; use --force"):
         read(folder)
     assert (folder / "3").exists()
