@@ -1,8 +1,9 @@
 """How a run is carried out: options that change what it costs, not what it finds."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from escapement_jax.config.checks import at_least
+from escapement_jax.config.checks import at_least, positive
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,12 @@ class Execution:
     """Seconds between two checkpoints; one is also written when the run is told to stop."""
     devices: int | None = None
     """Devices of this machine to spread a batch over; default: all."""
+    memory_limit: float | None = None
+    """Memory on each device that a batch may take, in GB of 10^9 bytes; larger batches are worked
+    on in groups, with the same result. Default: no limit."""
+    precision: Literal["float32", "float64"] | None = None
+    """Precision of real numbers, where the verb permits both; default: float32, but float64 for
+    recover and for stiff models."""
     coordinator: str | None = None
     """Work with other processes: host:port of process 0, or auto where Slurm, Kubernetes, Open MPI
     or a TPU pod tells it."""
@@ -29,6 +36,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         at_least(self, 0.0, "checkpoint_seconds")
+        positive(self, "memory_limit")
         at_least(self, 1, "devices", "processes")
         at_least(self, 0, "process")
 

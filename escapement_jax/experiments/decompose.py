@@ -20,6 +20,7 @@ from escapement_jax.elm.effects import Effects
 from escapement_jax.elm.genotypes.study import Study
 from escapement_jax.elm.method_table import MethodRow, compare_methods, method_table
 from escapement_jax.elm.simulation.environment import add_environment
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.io.elm_results import (
     write_additive,
@@ -67,10 +68,10 @@ def run_decompose(
         ValueError: the input cannot be used; says why.
     """
     config.check_complete()
-    identity = identify_run("decompose", config, replaces=force, input=input)
+    identity = identify_run("decompose", config, execution=execution, replaces=force, input=input)
     survival = surviving_run(output, identity, execution)
     mesh = device_mesh(execution.devices)
-    with survival as (directory, keeper), RunReport() as report, mesh:
+    with survival as (directory, keeper), RunReport() as report, chosen_precision(execution), mesh:
         study, dropped = prepare_study(read_study(input, config.phenotypes), config)
         effects, rows, study = decompose_study(study, config, progress=progress, keeper=keeper)
         write_additive(directory / "additive.csv", effects)

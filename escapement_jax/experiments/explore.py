@@ -21,6 +21,7 @@ from escapement_jax.curiosity.history import History
 from escapement_jax.curiosity.models.circuit_network import circuit_network
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.exploration_figures import representatives, save_figures
 from escapement_jax.experiments.explored_system import experiment_of
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
@@ -65,10 +66,14 @@ def run_explore(
     """
     config.check_complete()
     old = None if force else _finished_history(output, config, resume=execution.resume)
-    identity = identify_run("explore", config, replaces=force or old is not None)
+    identity = identify_run(
+        "explore", config, execution=execution, replaces=force or old is not None
+    )
     survival = surviving_run(output, identity, execution, growing="explore.budget")
+    needed = "a stiff solver" if config.solver == "stiff" else None
+    precision = chosen_precision(execution, needed=needed)
     with (
-        jax.enable_x64(config.solver == "stiff"),
+        precision,
         survival as (directory, keeper),
         RunReport() as report,
         device_mesh(execution.devices, batch=config.rollouts_per_batch, what="rollouts"),

@@ -9,6 +9,7 @@ import jax
 from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.genealogy.demography.pair_fit import DemographyFit
 from escapement_jax.genealogy.fit import infer
@@ -68,11 +69,11 @@ def run_infer(
         ValueError: If a setting is missing or the input cannot be used; says why.
     """
     config.check_complete()
-    identity = identify_run("infer", config, replaces=force, input=input)
+    identity = identify_run("infer", config, execution=execution, replaces=force, input=input)
     if genome:
         identity = dataclasses.replace(identity, inputs={**identity.inputs, "genome": genome})
     survival = surviving_run(output, identity, execution)
-    with survival as (directory, keeper), RunReport() as report:
+    with survival as (directory, keeper), RunReport() as report, chosen_precision(execution):
         genotypes, maps = read_genomes(input, config)
         key = jax.random.key(config.seed)
         posterior = infer(

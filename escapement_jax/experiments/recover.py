@@ -11,7 +11,7 @@ from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.toml import to_toml
-from escapement_jax.experiments.double_precision import double_precision
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.homeostasis.recovery_report import RecoveryReport, report_recovery
 from escapement_jax.io.homeostasis.fitted_model import model_to_sbml, write_model_arrays
@@ -82,12 +82,13 @@ def run_recover(
     """
     tables = [config] if gradient is None else [config, gradient]
     files = {name: getattr(inputs, name) for name in ("time_courses", "network", "truth")}
-    identity = identify_run("recover", *tables, replaces=force, **files)
+    identity = identify_run("recover", *tables, execution=execution, replaces=force, **files)
     told = f"hold_unmeasured {inputs.hold_unmeasured}, held_out {inputs.held_out}"
     identity = dataclasses.replace(identity, inputs={**identity.inputs, "choice of data": told})
     survival = surviving_run(output, identity, execution)
+    precision = chosen_precision(execution, needed="recover")
     mesh = device_mesh(execution.devices)
-    with survival as (directory, keeper), RunReport() as run, double_precision(), mesh:
+    with survival as (directory, keeper), RunReport() as run, precision, mesh:
         report = _read_and_report(inputs, config, gradient, progress=progress, keeper=keeper)
         _write(directory, report, config, gradient)
         write_summary(

@@ -22,22 +22,39 @@ from escapement_jax.io.unfinished_run import (
 )
 from escapement_jax.training.checkpoints import Checkpoints
 from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.memory import memory_errors_named, memory_limit
+
+REMEDIES = {
+    "infer": "give a lower --memory-limit (in GB) and --resume, or take fewer --chains or shorter "
+    "--regions",
+    "explore": "lower --batch-size",
+    "decompose": "lower --max-joint-pairs or --max-reported-pairs",
+    "recover": "shorten --horizons, or fit fewer trajectories",
+}
+"""What to do when memory runs out, by verb."""
 
 
 def identify_run(
-    verb: str, *configurations: Configuration, replaces: bool, **files: Path | None
+    verb: str,
+    *configurations: Configuration,
+    execution: Execution,
+    replaces: bool,
+    **files: Path | None,
 ) -> RunIdentity:
     """Say what a run is asked, with the content of all its inputs.
 
     Args:
         verb: What is run.
         *configurations: Its settings, the principal ones first.
+        execution: How it is carried out; of it, the precision is part of what is asked.
         replaces: Whether what is at the output may be replaced.
         **files: Input files by what they are; None for those that are not given.
     """
     inputs = fingerprints(configurations[0], **files)
     machine = {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
     settings = settings_text(*configurations)
+    if execution.precision is not None:
+        settings += f'\n[execution]\nprecision = "{execution.precision}"\n'
     return RunIdentity(verb, escapement_jax.__version__, settings, inputs, machine, replaces)
 
 
@@ -77,4 +94,6 @@ def surviving_run(
         stack.enter_context(keeper)
         if keeper.resumed_from is not None:
             print(f"resumed: {keeper.resumed_from}", flush=True)
+        stack.enter_context(memory_errors_named(REMEDIES.get(identity.verb, "take less")))
+        stack.enter_context(memory_limit(execution.memory_limit))
         yield results, keeper

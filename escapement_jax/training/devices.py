@@ -2,14 +2,15 @@
 
 Chains, rollouts, networks and segments of one batch do not talk to each other. Inside
 `device_mesh` the places that are marked with `batched` are spread over the devices, and the
-compiler does the rest; outside it the marks do nothing, and the program is the one for a single
-device. (`jax.pmap` is in maintenance mode; this is what its own documentation recommends.)
+compiler does the rest, or each device runs its own part of the loops in `over_devices`; outside it
+the marks do nothing, and the program is the one for a single device. (`jax.pmap` is in maintenance
+mode; this is what its own documentation recommends.)
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +78,7 @@ def batched(tree: Tree, axis: int = 0) -> Tree:
     """
     if num_devices() == 1:
         return tree
-    return jax.tree.map(lambda leaf: _place(leaf, PartitionSpec(*[None] * axis, AXIS)), tree)
+    return jax.tree.map(lambda leaf: _place(leaf, _spec(axis)), tree)
 
 
 def gathered(tree: Tree) -> Tree:
@@ -96,6 +97,35 @@ def padded(tree: Tree) -> Tree:
         return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], missing, axis=0)]) if missing else leaf
 
     return tree if number == 1 else batched(jax.tree.map(pad, tree))
+
+
+def over_devices(
+    function: Callable[..., Any], in_axes: Sequence[int | None], out_axes: Any
+) -> Callable[..., Any]:
+    """Return a function of batches that every device computes for its own part.
+
+    Loops in it end on every device by themselves: left to the compiler, devices would wait for each
+    other in every round.
+
+    Args:
+        function: Of batches whose members do not talk to each other; to be jitted.
+        in_axes: The batch axis of each argument, None for what all devices share.
+        out_axes: That of the results, as a pytree prefix.
+    """
+
+    def call(*arguments: Any) -> Any:
+        if num_devices() == 1:
+            return function(*arguments)
+        outer = jax.tree.map(_spec, out_axes)
+        inner = tuple(map(_spec, in_axes))
+        spread = jax.shard_map(function, in_specs=inner, out_specs=outer, check_vma=False)
+        return spread(*arguments)
+
+    return call
+
+
+def _spec(axis: int | None) -> PartitionSpec:
+    return PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, AXIS)
 
 
 def _place(leaf: jax.Array, spec: PartitionSpec) -> jax.Array:

@@ -155,7 +155,7 @@ def survive(name: str, output: Path, cache: str, stop: str, resume: bool = False
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     execution = Execution(resume=resume, checkpoint_seconds=0)
-    identity = identify_run(name, EXPLORE, replaces=False)
+    identity = identify_run(name, EXPLORE, execution=execution, replaces=False)
     with surviving_run(output, identity, execution) as (directory, keeper):
         if stop:
             word, number = stop.split()

@@ -12,7 +12,7 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import TrainingRecipe
 from escapement_jax.elm.fitting.train import Genotypes, Phenotypes, TrainingRun, train
 from escapement_jax.elm.networks.base import AbstractNetwork
-from escapement_jax.training.devices import gathered, num_devices, padded
+from escapement_jax.training.devices import gathered, num_devices, over_devices, padded
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 from escapement_jax.training.progress import progress_bar
@@ -63,10 +63,8 @@ def train_replicates(
         return train(network, genotypes, phenotypes, train_rows, validation_rows, recipe, key=key)
 
     if side_by_side:
-        arrays, rest = eqx.partition(networks, eqx.is_array)
-        arrays, *data = padded((arrays, phenotypes, train_index, validation_index, keys))
-        runs = eqx.filter_vmap(one)(eqx.combine(arrays, rest), *data)
-        return member(gathered(runs), slice(keys.shape[0]))
+        data = (phenotypes, train_index, validation_index, keys)
+        return _side_by_side(networks, genotypes, data, recipe)
     runs = []
     with progress_bar(keys.shape[0], "networks", enabled=progress) as bar:
         for place in range(keys.shape[0]):
@@ -75,6 +73,25 @@ def train_replicates(
             runs.append(_kept_or_made(one, member(networks, place), data, keeper, place))
             bar.update(1)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+
+
+@eqx.filter_jit
+def _side_by_side(
+    networks: AbstractNetwork, genotypes: Genotypes, data: tuple, recipe: TrainingRecipe
+) -> TrainingRun:
+    """Train all networks at once, on all devices."""
+    arrays, rest = eqx.partition(networks, eqx.is_array)
+
+    def some(genotypes: Genotypes, arrays: AbstractNetwork, data: tuple) -> TrainingRun:
+        def one(network: AbstractNetwork, *each: Array) -> TrainingRun:
+            *rows, key = each
+            return train(network, genotypes, *rows, recipe, key=key)
+
+        return eqx.filter(eqx.filter_vmap(one)(eqx.combine(arrays, rest), *data), eqx.is_array)
+
+    runs = over_devices(some, (None, 0, 0), 0)(genotypes, *padded((arrays, data)))
+    runs = member(gathered(runs), slice(data[-1].shape[0]))
+    return eqx.tree_at(lambda run: run.network, runs, eqx.combine(runs.network, rest))
 
 
 def _kept_or_made(
