@@ -1,7 +1,5 @@
 """The default decomposition: cross-fitted, debiased, then shrunken."""
 
-import itertools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -64,16 +62,10 @@ def decompose_debiased(
     keeper = keeper or Keeper()
     candidates = count_pairs(coded)
     joint = all_pairs(coded) if candidates <= config.max_joint_pairs else None
-
-    def fit(number: int, key: PRNGKey) -> CrossFit:
-        if (arrays := keeper.kept(f"replicate {number}")) is not None:
-            return unpack_tree(empty_cross_fit(coded, phenotypes, config), arrays)
-        made = cross_fit(coded, phenotypes, joint, candidates, config, key=key, progress=progress)
-        place = f"{number + 1} of {config.replicates} replicates fitted"
-        keeper.offer(f"replicate {number}", place, lambda: pack_tree(made))
-        return made
-
-    fits = tuple(itertools.starmap(fit, enumerate(jax.random.split(key, config.replicates))))
+    fits = tuple(
+        _kept_or_made(number, coded, phenotypes, joint, candidates, config, keeper, progress, key)
+        for number, key in enumerate(jax.random.split(key, config.replicates))
+    )
     covariance = linkage_covariance(coded.contrasts)
     duals = dual_contrasts(coded.contrasts, covariance)
     pairs = _reported_pairs(coded, duals, fits, candidates, config.max_reported_pairs)
@@ -104,6 +96,27 @@ def decompose_debiased(
         shrunken=not complete,
     )
     return DebiasedEffects(_additive_table(additive), table, pairs, variance, fits, candidates)
+
+
+def _kept_or_made(
+    number: int,
+    coded: CodedGenotypes,
+    phenotypes: Phenotypes,
+    pairs: Int[Array, "pairs 2"] | None,
+    candidates: int,
+    config: DecomposeConfig,
+    keeper: Keeper,
+    progress: bool,
+    key: PRNGKey,
+) -> CrossFit:
+    """The cross-fit of one replicate."""
+    section = f"replicate {number}"
+    if (arrays := keeper.kept(section)) is not None:
+        return unpack_tree(empty_cross_fit(coded, phenotypes, config), arrays)
+    made = cross_fit(coded, phenotypes, pairs, candidates, config, key=key, progress=progress)
+    place = f"{number + 1} of {config.replicates} replicates fitted"
+    keeper.offer(section, place, lambda: pack_tree(made))
+    return made
 
 
 def count_pairs(coded: CodedGenotypes) -> int:

@@ -1,6 +1,7 @@
 """Explore what a system can do and write everything down."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -85,25 +86,24 @@ def run_explore(
             key=jax.random.key(config.seed),
             history=_kept_history(keeper) or old,
             progress=progress,
-            on_checkpoint=lambda so_far: keeper.offer(
-                HISTORY, f"{len(so_far):,} rollouts", lambda: _pack(so_far)
-            ),
+            on_checkpoint=partial(_offer, keeper),
         )
         searching = report.seconds
         _write(directory, experiment, history, config)
         summary = summarise(experiment, history, config)
         if config.target is not None:
             summary["target"] = build_target(directory, experiment, history, config)
-        summary["seconds"] = {
-            "compile": searching["compile"],
-            "search": searching["run"],
-            "total": sum(report.seconds.values()),
-        }
-        summary["peak_memory_mb"] = report.peak_memory_mb
+        summary |= _costs(searching, report)
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         (directory / "summary.json").write_text(text, encoding="utf-8")
     print(describe(summary))
     print(f"written to {output}")
+
+
+def _costs(searching: dict[str, float], report: RunReport) -> dict[str, object]:
+    total = sum(report.seconds.values())
+    seconds = {"compile": searching["compile"], "search": searching["run"], "total": total}
+    return {"seconds": seconds, "peak_memory_mb": report.peak_memory_mb}
 
 
 def summarise(experiment: Experiment, history: History, config: ExploreConfig) -> dict[str, object]:
@@ -181,6 +181,10 @@ def _finished_history(output: Path, config: ExploreConfig, *, resume: bool) -> H
 def _pack(history: History) -> dict[str, np.ndarray]:
     arrays = history.to_arrays()
     return arrays | {"identity": np.frombuffer(history.identity.encode(), np.uint8)}
+
+
+def _offer(keeper: Keeper, history: History) -> None:
+    keeper.offer(HISTORY, f"{len(history):,} rollouts", partial(_pack, history))
 
 
 def _kept_history(keeper: Keeper) -> History | None:
