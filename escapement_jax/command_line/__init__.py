@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import escapement_jax
 from escapement_jax.command_line.parse import VERBS, parse
 from escapement_jax.training.run_log import terminal_log
+from escapement_jax.training.stop_signals import Stopped
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError)
 """Errors that a user can mend: told in one line, without a traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code: 0, 2 for an error to mend, 130 when interrupted.
+    """Run one verb and return the exit code: 0, 2 for an error to mend, 130 or 143 when stopped.
 
     Args:
         arguments: the words after `escapement`; by default those of the process.
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"escapement: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"escapement: {stop}", file=sys.stderr)
+        return stop.exit_code
     except KeyboardInterrupt:
         print("escapement: interrupted; nothing was written", file=sys.stderr)
         return 130

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import ComputingVerb, Force, Progress, Verb
+from escapement_jax.command_line.verb import ComputingVerb, Force, HowToRun, Progress, Verb
 from escapement_jax.config.curiosity import ExploreConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,16 @@ class Explore(ComputingVerb):
     """
 
     output: Path
-    """Folder to write, or to go on in."""
+    """Folder to write; it appears when the run has succeeded. A finished run can be resumed with a
+    larger budget."""
     settings: tyro.conf.OmitArgPrefixes[ExploreConfig] = field(default_factory=ExploreConfig)
     config: Path | None = None
     """TOML file whose [explore] table sets the options below; the command line overrides it."""
-    resume: bool = False
-    """Go on in a folder made with the same settings; the budget may be larger."""
     progress: Progress = False
     """Show a progress bar."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the search and write its folder."""
@@ -36,9 +37,9 @@ class Explore(ComputingVerb):
         run_explore(
             self.output,
             self.settings,
-            resume=self.resume,
             progress=self.progress,
             force=self.force,
+            execution=self.execution,
         )
 
 

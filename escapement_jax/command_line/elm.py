@@ -6,9 +6,17 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
+from escapement_jax.command_line.verb import (
+    ComputingVerb,
+    Force,
+    HowToRun,
+    Input,
+    Progress,
+    Verb,
+)
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Decompose(ComputingVerb):
     """Show progress bars."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the decomposition and write its folder."""
@@ -38,7 +47,12 @@ class Decompose(ComputingVerb):
         from escapement_jax.experiments.decompose import run_decompose
 
         run_decompose(
-            self.input, self.output, self.settings, progress=self.progress, force=self.force
+            self.input,
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
         )
 
 

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
+from escapement_jax.command_line.verb import (
+    ComputingVerb,
+    Force,
+    HowToRun,
+    Input,
+    Progress,
+    Verb,
+)
 from escapement_jax.config.calibration import CalibrateConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
 
 
@@ -22,6 +30,10 @@ class Infer(ComputingVerb):
     """Phased genomes: .vcf, .vcf.gz, .bcf, .vcz, .trees or .tsz."""
     output: Path
     """Folder to write; it appears when the run has succeeded."""
+    regions: Path | None = None
+    """List of the regions of a genome, one a line, such as chr1:1-2000000, with a file behind it if
+    INPUT is not that file. All share one N_e(t); each becomes a folder of its own in the output,
+    and several processes share them out."""
     settings: tyro.conf.OmitArgPrefixes[InferConfig] = field(default_factory=InferConfig)
     config: Path | None = None
     """TOML file whose [infer] table sets the options below; the command line overrides it."""
@@ -29,13 +41,39 @@ class Infer(ComputingVerb):
     """Show a progress bar."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the inference and write its folder."""
         self.settings.check_complete()
+        if self.regions is not None:
+            self._run_genome(self.regions)
+            return
+        if self.execution.coordinator is not None:
+            raise ValueError("several processes share out the regions of a genome; give --regions")
         from escapement_jax.experiments.infer import run_infer
 
-        run_infer(self.input, self.output, self.settings, progress=self.progress, force=self.force)
+        run_infer(
+            self.input,
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
+        )
+
+    def _run_genome(self, regions: Path) -> None:
+        from escapement_jax.experiments.infer_genome import run_infer_genome
+
+        run_infer_genome(
+            self.input,
+            self.output,
+            regions,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
+        )
 
 
 @dataclass(frozen=True)

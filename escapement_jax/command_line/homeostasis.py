@@ -6,7 +6,15 @@ from pathlib import Path
 
 import tyro
 
-from escapement_jax.command_line.verb import ComputingVerb, Force, Input, Progress, Verb
+from escapement_jax.command_line.verb import (
+    ComputingVerb,
+    Force,
+    HowToRun,
+    Input,
+    Progress,
+    Verb,
+)
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
@@ -44,6 +52,7 @@ class Recover(ComputingVerb):
     """Show a progress bar."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the recovery and write its folder."""
@@ -60,6 +69,7 @@ class Recover(ComputingVerb):
             gradient=self.gradient if self.explore else None,
             progress=self.progress,
             force=self.force,
+            execution=self.execution,
         )
 
 

@@ -11,10 +11,12 @@ from escapement_jax.command_line.compilation_cache import (
     forget_compiled_programs,
     keep_compiled_programs,
 )
+from escapement_jax.config.execution import Execution
 
 Input = tyro.conf.Positional[Path]
 Progress = Annotated[bool, tyro.conf.arg(aliases=["-p"])]
 Verbose = Annotated[bool, tyro.conf.arg(aliases=["-v"])]
+HowToRun = tyro.conf.OmitArgPrefixes[Execution]
 Force = Annotated[bool, tyro.conf.arg(aliases=["-f"])]
 
 

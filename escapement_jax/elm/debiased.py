@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.elm.anchors.pair_scan import strongest_pairs
-from escapement_jax.elm.debiasing.cross_fit import CrossFit, cross_fit
+from escapement_jax.elm.debiasing.cross_fit import CrossFit, cross_fit, empty_cross_fit
 from escapement_jax.elm.debiasing.discovery import benjamini_hochberg, two_sided_p_values
 from escapement_jax.elm.debiasing.residual_moments import (
     Estimates,
@@ -23,6 +23,8 @@ from escapement_jax.elm.debiasing.sparse_regression import PairModel
 from escapement_jax.elm.effects import EffectTable, VarianceComponents
 from escapement_jax.elm.genotypes.coding import CodedGenotypes
 from escapement_jax.elm.variance_components import variance_components
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 
 Phenotypes = Float[Array, "individuals traits"]
 
@@ -45,6 +47,7 @@ def decompose_debiased(
     *,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> DebiasedEffects:
     """Estimate all effects from the training individuals.
 
@@ -54,12 +57,14 @@ def decompose_debiased(
         config: predictor, folds, replicates and limits.
         key: random key.
         progress: whether to show bars.
+        keeper: takes the fit of every replicate, and brings those made before.
     """
+    keeper = keeper or Keeper()
     candidates = count_pairs(coded)
     joint = all_pairs(coded) if candidates <= config.max_joint_pairs else None
     fits = tuple(
-        cross_fit(coded, phenotypes, joint, candidates, config, key=key, progress=progress)
-        for key in jax.random.split(key, config.replicates)
+        _kept_or_made(number, coded, phenotypes, joint, candidates, config, keeper, progress, key)
+        for number, key in enumerate(jax.random.split(key, config.replicates))
     )
     covariance = linkage_covariance(coded.contrasts)
     duals = dual_contrasts(coded.contrasts, covariance)
@@ -91,6 +96,27 @@ def decompose_debiased(
         shrunken=not complete,
     )
     return DebiasedEffects(_additive_table(additive), table, pairs, variance, fits, candidates)
+
+
+def _kept_or_made(
+    number: int,
+    coded: CodedGenotypes,
+    phenotypes: Phenotypes,
+    pairs: Int[Array, "pairs 2"] | None,
+    candidates: int,
+    config: DecomposeConfig,
+    keeper: Keeper,
+    progress: bool,
+    key: PRNGKey,
+) -> CrossFit:
+    """The cross-fit of one replicate."""
+    section = f"replicate {number}"
+    if (arrays := keeper.kept(section)) is not None:
+        return unpack_tree(empty_cross_fit(coded, phenotypes, config), arrays)
+    made = cross_fit(coded, phenotypes, pairs, candidates, config, key=key, progress=progress)
+    place = f"{number + 1} of {config.replicates} replicates fitted"
+    keeper.offer(section, place, lambda: pack_tree(made))
+    return made
 
 
 def count_pairs(coded: CodedGenotypes) -> int:

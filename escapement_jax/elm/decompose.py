@@ -22,6 +22,7 @@ from escapement_jax.elm.network_report import held_out_gain, report_network
 from escapement_jax.elm.phenotypes import Phenotypes, check_phenotypes
 from escapement_jax.elm.published_recipe import decompose_as_published
 from escapement_jax.elm.sample_split import SampleSplit, split_samples
+from escapement_jax.training.keeper import Keeper
 
 DEFAULT = DecomposeConfig()
 JOINT_ANCHORS = ("pairwise", "lasso", "spike-slab")
@@ -45,6 +46,7 @@ def decompose(
     locus_names: Sequence[str] | None = None,
     trait_names: Sequence[str] | None = None,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> Effects:
     """Decompose phenotypes into additive and pairwise effects, with standard errors.
 
@@ -58,6 +60,7 @@ def decompose(
         locus_names: one for each locus.
         trait_names: one for each trait.
         progress: whether to show bars.
+        keeper: takes the fit of every replicate, and brings those made before.
 
     Raises:
         ValueError: genotypes or phenotypes cannot be used; the message names the offender.
@@ -70,15 +73,22 @@ def decompose(
     split_key, method_key, report_key = jax.random.split(key, 3)
     data = _Data(coded, checked, split_samples(coded.num_individuals, config, key=split_key))
     method = _published if config.method == "source" else _debiased
-    return method(data, config, key=method_key, report_key=report_key, progress=progress)
+    keys = {"key": method_key, "report_key": report_key}
+    return method(data, config, **keys, progress=progress, keeper=keeper)
 
 
 def _debiased(
-    data: _Data, config: DecomposeConfig, *, key: PRNGKey, report_key: PRNGKey, progress: bool
+    data: _Data,
+    config: DecomposeConfig,
+    *,
+    key: PRNGKey,
+    report_key: PRNGKey,
+    progress: bool,
+    keeper: Keeper | None,
 ) -> Effects:
     train = data.coded.rows(data.split.train)
     targets = data.phenotypes.values[data.split.train]
-    found = decompose_debiased(train, targets, config, key=key, progress=progress)
+    found = decompose_debiased(train, targets, config, key=key, progress=progress, keeper=keeper)
     fit, network = found.fits[0], None
     if fit.networks is not None:
         network = _report_of_folds(data, fit, fit.networks, key=report_key)
@@ -95,11 +105,17 @@ def _debiased(
 
 
 def _published(
-    data: _Data, config: DecomposeConfig, *, key: PRNGKey, report_key: PRNGKey, progress: bool
+    data: _Data,
+    config: DecomposeConfig,
+    *,
+    key: PRNGKey,
+    report_key: PRNGKey,
+    progress: bool,
+    keeper: Keeper | None,
 ) -> Effects:
     values, test = data.phenotypes.values, data.split.test
     found = decompose_as_published(
-        data.coded, values, data.split, config, key=key, progress=progress
+        data.coded, values, data.split, config, key=key, progress=progress, keeper=keeper
     )
     network = report_network(
         member(found.run.network, 0),

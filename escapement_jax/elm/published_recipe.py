@@ -22,6 +22,7 @@ from escapement_jax.elm.linear_map.jacobian import jacobians
 from escapement_jax.elm.linear_map.pair_contrast import four_genotype_contrast
 from escapement_jax.elm.networks.base import AbstractNetwork
 from escapement_jax.elm.sample_split import SampleSplit
+from escapement_jax.training.keeper import Keeper
 
 
 class PublishedEffects(eqx.Module):
@@ -41,6 +42,7 @@ def decompose_as_published(
     *,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> PublishedEffects:
     """Train networks and read effects off their sensitivities at the test individuals.
 
@@ -51,6 +53,7 @@ def decompose_as_published(
         config: recipe and number of replicates.
         key: random key.
         progress: whether to show a bar.
+        keeper: takes every network that is trained, and brings those made before.
 
     Raises:
         ValueError: the genotypes are diploid, or there are no test individuals.
@@ -75,6 +78,7 @@ def decompose_as_published(
         config.recipe,
         key=train_key,
         progress=progress,
+        keeper=keeper,
     )
     test = coded.inputs[split.test]
     readings = [_reading(member(run.network, place), test) for place in range(config.replicates)]

@@ -10,14 +10,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from escapement_jax.config.elm import DecomposeConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.toml import to_toml
 from escapement_jax.elm.decompose import decompose
 from escapement_jax.elm.effects import Effects
 from escapement_jax.elm.genotypes.study import Study
 from escapement_jax.elm.method_table import MethodRow, compare_methods, method_table
 from escapement_jax.elm.simulation.environment import add_environment
+from escapement_jax.experiments.double_precision import chosen_precision
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.io.elm_results import (
     write_additive,
     write_anchors,
@@ -26,8 +30,10 @@ from escapement_jax.io.elm_results import (
     write_variance_components,
 )
 from escapement_jax.io.elm_studies import read_study
-from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.elm import save_figures
+from escapement_jax.training.devices import device_mesh
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
 from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
@@ -36,7 +42,13 @@ FALSE_DISCOVERY_RATE = 0.05
 
 
 def run_decompose(
-    input: Path, output: Path, config: DecomposeConfig, *, progress: bool, force: bool
+    input: Path,
+    output: Path,
+    config: DecomposeConfig,
+    *,
+    progress: bool,
+    force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> None:
     """Read a study, decompose its traits, write a run directory and print a summary.
 
@@ -49,18 +61,22 @@ def run_decompose(
         config: how to decompose.
         progress: whether to show progress bars.
         force: whether an existing run directory may be replaced.
+        execution: how to carry it out.
 
     Raises:
-        FileExistsError: `output` is not empty and `force` is off.
+        FileExistsError: `output` is not empty and `force` is off, or an unfinished run is there.
         ImportError: the reader of this kind of file is not installed.
         ValueError: the input cannot be used; says why.
     """
     config.check_complete()
-    with new_run_directory(output, force=force) as directory, RunReport() as report:
+    identity = identify_run("decompose", config, execution=execution, replaces=force, input=input)
+    survival = surviving_run(output, identity, execution)
+    mesh = device_mesh(execution.devices)
+    with survival as (directory, keeper), RunReport() as report, chosen_precision(execution), mesh:
         study, dropped = prepare_study(read_study(input, config.phenotypes), config)
         individuals, loci = study.genotypes.shape
         note("read", f"read {input}", individuals=individuals, loci=loci, loci_dropped=dropped)
-        effects, rows, study = decompose_study(study, config, progress=progress)
+        effects, rows, study = decompose_study(study, config, progress=progress, keeper=keeper)
         note("decomposed", "estimated effects", pairs_found=sum(pairs_found(effects)))
         write_additive(directory / "additive.csv", effects)
         write_epistatic(directory / "epistatic.csv", effects)
@@ -94,7 +110,11 @@ def prepare_study(study: Study, config: DecomposeConfig) -> tuple[Study, dict[st
 
 
 def decompose_study(
-    study: Study, config: DecomposeConfig, *, progress: bool = False
+    study: Study,
+    config: DecomposeConfig,
+    *,
+    progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> tuple[Effects, tuple[MethodRow, ...], Study]:
     """Decompose a study and compare the result with its anchors, and with the truth if known.
 
@@ -102,6 +122,7 @@ def decompose_study(
         study: genotypes and phenotypes; environmental noise is added if `config` says so.
         config: how to decompose.
         progress: whether to show progress bars.
+        keeper: takes the fit of every replicate, and brings those made before.
 
     Returns:
         The effects, the comparison of methods, and the study with the noise that was added.
@@ -113,9 +134,9 @@ def decompose_study(
     studies = [_with_noise(study, config, 0)]
     if config.fresh_noise:
         studies += [_with_noise(study, config, number) for number in range(1, config.replicates)]
-        effects = _mean_over_noise(studies, config, progress=progress)
+        effects = _mean_over_noise(studies, config, keeper or Keeper(), progress=progress)
     else:
-        effects = _decompose(studies[0], config, config.seed, progress=progress)
+        effects = _decompose(studies[0], config, config.seed, progress=progress, keeper=keeper)
     seconds = time.process_time() - started - sum(a.cpu_seconds for a in effects.anchors)
     rows = compare_methods(
         effects, studies[0].truth, name=_name_of_method(config), cpu_seconds=seconds
@@ -123,7 +144,14 @@ def decompose_study(
     return effects, rows, studies[0]
 
 
-def _decompose(study: Study, config: DecomposeConfig, seed: int, *, progress: bool) -> Effects:
+def _decompose(
+    study: Study,
+    config: DecomposeConfig,
+    seed: int,
+    *,
+    progress: bool,
+    keeper: Keeper | None = None,
+) -> Effects:
     return decompose(
         study.coded(np.dtype(jnp.zeros(0).dtype).type),
         study.phenotypes,
@@ -131,26 +159,46 @@ def _decompose(study: Study, config: DecomposeConfig, seed: int, *, progress: bo
         key=jax.random.key(seed),
         trait_names=study.trait_names,
         progress=progress,
+        keeper=keeper,
     )
 
 
-def _mean_over_noise(studies: list[Study], config: DecomposeConfig, *, progress: bool) -> Effects:
-    """Average effects over data sets that differ in their noise; anchors are of the first alone."""
+def _mean_over_noise(
+    studies: list[Study], config: DecomposeConfig, keeper: Keeper, *, progress: bool
+) -> Effects:
+    """Average effects over data sets that differ in their noise; anchors are of the first alone.
+
+    The first comes last: of the others nothing but their effects need be kept.
+    """
     first = dataclasses.replace(config, replicates=1, fresh_noise=False)
     others = dataclasses.replace(first, anchors=())
-    runs = []
+    found = []
     with progress_bar(len(studies), "noise", enabled=progress) as bar:
-        for number, study in enumerate(studies):
-            settings = others if number else first
-            runs.append(_decompose(study, settings, config.seed + number, progress=False))
+        for number in range(1, len(studies)):
+            found.append(_kept_or_found(number, studies[number], others, config, keeper))
             bar.update(1)
+        effects = _decompose(studies[0], first, config.seed, progress=False)
+        bar.update(1)
+    means = [jnp.mean(jnp.stack(f), axis=0) for f in zip(_averaged(effects), *found, strict=True)]
+    return eqx.tree_at(_averaged, effects, tuple(means))
 
-    def averaged(effects: Effects) -> tuple[Any, ...]:
-        additive, epistatic = effects.additive, effects.epistatic
-        return (additive.effect, additive.unshrunken, epistatic.effect, epistatic.unshrunken)
 
-    means = [jnp.mean(jnp.stack(f), axis=0) for f in zip(*map(averaged, runs), strict=True)]
-    return eqx.tree_at(averaged, runs[0], tuple(means))
+def _kept_or_found(
+    number: int, study: Study, settings: DecomposeConfig, config: DecomposeConfig, keeper: Keeper
+) -> tuple[Array, ...]:
+    """Effects of the data set with one of the noises."""
+    section = f"noise {number}"
+    if (kept := keeper.kept(section)) is not None:
+        return tuple(jnp.asarray(kept[str(place)]) for place in range(len(kept)))
+    found = _averaged(_decompose(study, settings, config.seed + number, progress=False))
+    place = f"{number} of {config.replicates} noises decomposed"
+    keeper.offer(section, place, lambda: {str(i): np.asarray(a) for i, a in enumerate(found)})
+    return found
+
+
+def _averaged(effects: Effects) -> tuple[Array, ...]:
+    additive, epistatic = effects.additive, effects.epistatic
+    return (additive.effect, additive.unshrunken, epistatic.effect, epistatic.unshrunken)
 
 
 def _with_noise(study: Study, config: DecomposeConfig, number: int) -> Study:

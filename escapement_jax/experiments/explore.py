@@ -1,14 +1,14 @@
 """Explore what a system can do and write everything down."""
 
 import json
-import shutil
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from escapement_jax.config.curiosity import ExploreConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.toml import to_toml
 from escapement_jax.curiosity.diversity.filled_bins import (
     filled_bins,
@@ -22,71 +22,93 @@ from escapement_jax.curiosity.history import History
 from escapement_jax.curiosity.models.circuit_network import circuit_network
 from escapement_jax.curiosity.rollouts.codes import RolloutCode
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.exploration_figures import representatives, save_figures
 from escapement_jax.experiments.explored_system import check_model, experiment_of
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.experiments.target_circuit import build_target
 from escapement_jax.io.curiosity.circuits import write_network
 from escapement_jax.io.curiosity.discoveries import write_discoveries, write_parameters
 from escapement_jax.io.curiosity.histories import HISTORY_FILE, read_history, write_history
-from escapement_jax.io.resumable_directory import resumable_directory
-from escapement_jax.io.run_directory import CONFIG_FILE, write_text_atomically
-from escapement_jax.training.run_log import note, run_log
+from escapement_jax.io.resumable_directory import require_same_settings
+from escapement_jax.io.run_directory import CONFIG_FILE
+from escapement_jax.training.devices import device_mesh
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.run_log import note
 from escapement_jax.training.run_report import RunReport
+
+HISTORY = "history"
+"""Section of the state that is kept."""
 
 
 def run_explore(
-    output: Path, config: ExploreConfig, *, resume: bool, progress: bool, force: bool
+    output: Path,
+    config: ExploreConfig,
+    *,
+    progress: bool,
+    force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> None:
     """Search, write a run directory and print a summary.
 
     The directory holds ``summary.json``, ``history/``, ``discoveries.csv``, ``circuits/``,
-    ``figures/`` and ``config.toml``. The history is written as the search goes on, so a run that
-    was stopped can be resumed, also with a larger budget.
+    ``figures/`` and ``config.toml``; it appears when everything has succeeded. A run that was
+    stopped can be resumed, and so can a finished one, with a larger budget.
 
     Args:
-        output: The directory to create, or to go on in.
+        output: The directory to create, or to go on from.
         config: What to explore, and how.
-        resume: Whether to go on in a directory made with the same settings.
         progress: Whether to show a progress bar.
-        force: Whether to delete an existing run directory first.
+        force: Whether an existing run directory may be replaced.
+        execution: How to carry it out.
 
     Raises:
-        FileExistsError: ``output`` holds files, and neither ``resume`` nor ``force`` is on.
+        FileExistsError: ``output`` holds files, and is neither resumed nor forced.
         ValueError: A setting is not right, or the history belongs to another search.
     """
     if config.model is not None:
         check_model(config.model)
     config.check_complete()
-    with jax.enable_x64(config.solver == "stiff"), RunReport() as report, ExitStack() as log:
+    old = None if force else _finished_history(output, config, resume=execution.resume)
+    identity = identify_run(
+        "explore", config, execution=execution, replaces=force or old is not None
+    )
+    survival = surviving_run(output, identity, execution, growing="explore.budget")
+    needed = "a stiff solver" if config.solver == "stiff" else None
+    precision = chosen_precision(execution, needed=needed)
+    with (
+        precision,
+        survival as (directory, keeper),
+        RunReport() as report,
+        device_mesh(execution.devices, batch=config.rollouts_per_batch, what="rollouts"),
+    ):
         experiment = experiment_of(config)
-        _prepare(output, config, resume=resume, force=force)
-        log.enter_context(run_log(output))
-        old = read_history(output / "history") if _has_history(output) else None
         history = explore(
             experiment,
             config,
             key=jax.random.key(config.seed),
-            history=old,
+            history=_kept_history(keeper) or old,
             progress=progress,
-            on_checkpoint=lambda so_far: write_history(output / "history", so_far),
+            on_checkpoint=partial(_offer, keeper),
         )
         searching = report.seconds
         found = int(history.found.sum())
         note("searched", "searched for behaviours", rollouts=len(history), discoveries=found)
-        _write(output, experiment, history, config)
+        _write(directory, experiment, history, config)
         summary = summarise(experiment, history, config)
         if config.target is not None:
-            summary["target"] = build_target(output, experiment, history, config)
-        summary["seconds"] = {
-            "compile": searching["compile"],
-            "search": searching["run"],
-            "total": sum(report.seconds.values()),
-        }
-        summary["peak_memory_mb"] = report.peak_memory_mb
+            summary["target"] = build_target(directory, experiment, history, config)
+        summary |= _costs(searching, report)
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-        write_text_atomically(output / "summary.json", text)
+        (directory / "summary.json").write_text(text, encoding="utf-8")
     print(describe(summary))
     print(f"written to {output}")
+
+
+def _costs(searching: dict[str, float], report: RunReport) -> dict[str, object]:
+    total = sum(report.seconds.values())
+    seconds = {"compile": searching["compile"], "search": searching["run"], "total": total}
+    return {"seconds": seconds, "peak_memory_mb": report.peak_memory_mb}
 
 
 def summarise(experiment: Experiment, history: History, config: ExploreConfig) -> dict[str, object]:
@@ -148,25 +170,39 @@ def describe(summary: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _prepare(output: Path, config: ExploreConfig, *, resume: bool, force: bool) -> None:
-    occupied = output.is_dir() and any(output.iterdir())
-    if occupied and force and (output / CONFIG_FILE).is_file():
-        shutil.rmtree(output)
-    elif occupied and not resume and not force:
+def _finished_history(output: Path, config: ExploreConfig, *, resume: bool) -> History | None:
+    """The history of a finished run to go on from; None if there is none."""
+    if not (output / "history" / HISTORY_FILE).is_file():
+        return None
+    if not resume:
         raise FileExistsError(
-            f"the output folder {output} is not empty; use --resume to go on in it, --force to "
-            "start anew, or name another"
+            f"the output folder {output} is not empty; use --resume to go on from it, --force to "
+            "replace it, or name another"
         )
-    resumable_directory(output, to_toml(config), growing="budget", force=False)
+    require_same_settings(output, to_toml(config), growing="budget")
+    return read_history(output / "history")
 
 
-def _has_history(output: Path) -> bool:
-    return (output / "history" / HISTORY_FILE).is_file()
+def _pack(history: History) -> dict[str, np.ndarray]:
+    arrays = history.to_arrays()
+    return arrays | {"identity": np.frombuffer(history.identity.encode(), np.uint8)}
+
+
+def _offer(keeper: Keeper, history: History) -> None:
+    keeper.offer(HISTORY, f"{len(history):,} rollouts", partial(_pack, history))
+
+
+def _kept_history(keeper: Keeper) -> History | None:
+    kept = keeper.kept(HISTORY)
+    if kept is None:
+        return None
+    return History.from_arrays({**kept, "identity": np.array(bytes(kept["identity"]).decode())})
 
 
 def _write(output: Path, experiment: Experiment, history: History, config: ExploreConfig) -> None:
     system, behaviour = experiment.system, experiment.behaviour
     write_history(output / "history", history)
+    (output / CONFIG_FILE).write_text(to_toml(config), encoding="utf-8")
     names = system.parameter_names
     write_discoveries(output / "discoveries.csv", history, names, behaviour.names)
     grid = DescriptorGrid(behaviour.low, behaviour.high, config.bins)

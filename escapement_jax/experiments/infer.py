@@ -1,12 +1,17 @@
 """Infer genealogies and population size from a file of phased genomes."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.toml import to_toml
+from escapement_jax.experiments.double_precision import chosen_precision
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
+from escapement_jax.genealogy.demography.pair_fit import DemographyFit
 from escapement_jax.genealogy.fit import infer
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.genome.rate_map import RateMap
@@ -25,7 +30,7 @@ from escapement_jax.io.genealogy_results import (
 )
 from escapement_jax.io.rate_maps import read_mutation_map, read_recombination_map
 from escapement_jax.io.read_genotypes import read_genotypes
-from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.genealogy import save_figures
 from escapement_jax.plotting.predictive_checks import save_check_figures
 from escapement_jax.training.run_log import note, note_warnings
@@ -33,7 +38,15 @@ from escapement_jax.training.run_report import RunReport
 
 
 def run_infer(
-    input: Path, output: Path, config: InferConfig, *, progress: bool, force: bool
+    input: Path,
+    output: Path,
+    config: InferConfig,
+    *,
+    progress: bool,
+    force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
+    pairs: DemographyFit | None = None,
+    genome: str = "",
 ) -> None:
     """Read genomes, infer their genealogy, write a run directory and print a summary.
 
@@ -47,20 +60,22 @@ def run_infer(
         config: How to infer.
         progress: Whether to show a progress bar.
         force: Whether an existing run directory may be replaced.
+        execution: How to carry it out.
+        pairs: N_e(t) and rates that were learned from more than this input.
+        genome: What tells the genome that they were learned from.
 
     Raises:
-        FileExistsError: If ``output`` is not empty and ``force`` is off.
+        FileExistsError: If ``output`` is not empty and ``force`` is off, or an unfinished run is
+            there.
         ValueError: If a setting is missing or the input cannot be used; says why.
     """
     config.check_complete()
-    with new_run_directory(output, force=force) as directory, RunReport() as report:
-        genotypes = read_genotypes(
-            input,
-            ancestral=config.ancestral,
-            region=config.region,
-            samples=config.samples,
-            mask=config.mask,
-        )
+    identity = identify_run("infer", config, execution=execution, replaces=force, input=input)
+    if genome:
+        identity = dataclasses.replace(identity, inputs={**identity.inputs, "genome": genome})
+    survival = surviving_run(output, identity, execution)
+    with survival as (directory, keeper), RunReport() as report, chosen_precision(execution):
+        genotypes, maps = read_genomes(input, config)
         note(
             "read",
             f"read {input}",
@@ -68,9 +83,10 @@ def run_infer(
             sites=genotypes.num_sites,
             sites_dropped=genotypes.sites_dropped,
         )
-        maps = _read_maps(genotypes, config)
         key = jax.random.key(config.seed)
-        posterior = infer(genotypes, config, key=key, progress=progress, **maps)
+        posterior = infer(
+            genotypes, config, key=key, progress=progress, keeper=keeper, pairs=pairs, **maps
+        )
         note("inferred", "drew genealogies", draws=posterior.num_draws, elbo=posterior.elbo)
         checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
         _write(directory, posterior, config, checks)
@@ -86,6 +102,26 @@ def run_infer(
     for warning in all_warnings(posterior, checks):
         print(f"warning: {warning}")
     print(f"written to {output}")
+
+
+def read_genomes(input: Path, config: InferConfig) -> tuple[Genotypes, dict[str, RateMap]]:
+    """Read phased genomes, and the maps that the settings name.
+
+    Args:
+        input: Phased genomes in any format of ``read_genotypes``.
+        config: Settings: what to read of them.
+
+    Raises:
+        ValueError: If a file cannot be used; says why.
+    """
+    genotypes = read_genotypes(
+        input,
+        ancestral=config.ancestral,
+        region=config.region,
+        samples=config.samples,
+        mask=config.mask,
+    )
+    return genotypes, _read_maps(genotypes, config)
 
 
 def _read_maps(genotypes: Genotypes, config: InferConfig) -> dict[str, RateMap]:

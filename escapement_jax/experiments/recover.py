@@ -7,10 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.toml import to_toml
-from escapement_jax.experiments.double_precision import double_precision
+from escapement_jax.experiments.double_precision import chosen_precision
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.homeostasis.recovery_report import RecoveryReport, report_recovery
 from escapement_jax.io.homeostasis.fitted_model import model_to_sbml, write_model_arrays
 from escapement_jax.io.homeostasis.gradient_results import write_trials
@@ -23,8 +25,10 @@ from escapement_jax.io.homeostasis.recovery_results import (
     write_types,
 )
 from escapement_jax.io.homeostasis.truth import read_truth
-from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.homeostasis import save_figures
+from escapement_jax.training.devices import device_mesh
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
 
@@ -56,6 +60,7 @@ def run_recover(
     gradient: GradientConfig | None = None,
     progress: bool,
     force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> None:
     """Read time courses, recover homeostasis, write a run directory and print a summary.
 
@@ -70,17 +75,22 @@ def run_recover(
         gradient: How to train the published recipe beside it; by default not at all.
         progress: Whether to show a progress bar.
         force: Whether an existing run directory may be replaced.
+        execution: How to carry it out.
 
     Raises:
-        FileExistsError: `output` is not empty and `force` is off.
+        FileExistsError: `output` is not empty and `force` is off, or an unfinished run is there.
         ValueError: The input cannot be used; says why.
     """
-    with (
-        new_run_directory(output, force=force) as directory,
-        RunReport() as run,
-        double_precision(),
-    ):
-        report = _read_and_report(inputs, config, gradient, progress=progress)
+    tables = [config] if gradient is None else [config, gradient]
+    files = {name: getattr(inputs, name) for name in ("time_courses", "network", "truth")}
+    identity = identify_run("recover", *tables, execution=execution, replaces=force, **files)
+    told = f"hold_unmeasured {inputs.hold_unmeasured}, held_out {inputs.held_out}"
+    identity = dataclasses.replace(identity, inputs={**identity.inputs, "choice of data": told})
+    survival = surviving_run(output, identity, execution)
+    precision = chosen_precision(execution, needed="recover")
+    mesh = device_mesh(execution.devices)
+    with survival as (directory, keeper), RunReport() as run, precision, mesh:
+        report = _read_and_report(inputs, config, gradient, progress=progress, keeper=keeper)
         note("recovered", report.recovery.verdict, types=report.recovery.num_types)
         _write(directory, report, config, gradient)
         write_summary(
@@ -101,6 +111,7 @@ def _read_and_report(
     gradient: GradientConfig | None,
     *,
     progress: bool,
+    keeper: Keeper,
 ) -> RecoveryReport:
     courses, network = read_metabolic_input(
         inputs.time_courses,
@@ -126,6 +137,7 @@ def _read_and_report(
         held_out=inputs.held_out,
         gradient=gradient,
         progress=progress,
+        keeper=keeper,
     )
 
 

@@ -24,6 +24,7 @@ from escapement_jax.genealogy.graph.graph_draw import GraphDraw
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 from escapement_jax.genealogy.posterior import Posterior
+from escapement_jax.genealogy.run_state import RunState, pack_demography, unpack_demography
 from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
 from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
@@ -42,7 +43,12 @@ from escapement_jax.genealogy.world.world_parameters import (
     problem_in_world,
     update_world,
 )
+from escapement_jax.training.devices import batched
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
+
+CHAINS, PAIRS = "chains", "pairs"
+"""Sections of the state that is kept."""
 
 
 @dataclasses.dataclass
@@ -53,10 +59,45 @@ class _Run:
     config: InferConfig
     world: World
     problem: ThreadingProblem
+    keeper: Keeper
+    recorder: TraceRecorder
     graphs: Sequence[RecombinationGraph] = ()
     log_weights: list[np.ndarray] = dataclasses.field(default_factory=list)
     bound_correction: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     seconds: list[float] = dataclasses.field(default_factory=list)
+    sweep: int = 0
+    moves: int = 0
+    draws: list[GraphDraw] = dataclasses.field(default_factory=list)
+
+    @property
+    def threadings(self) -> int:
+        """Threadings made so far."""
+        return len(self.log_weights) + self.sweep * self.told.num_haplotypes + self.moves
+
+    def keep(self, place: str) -> None:
+        """Offer the state as it is now."""
+        now = RunState(
+            world=self.world,
+            graphs=tuple(self.graphs),
+            log_weights=tuple(self.log_weights),
+            seconds=tuple(self.seconds),
+            bound_correction=self.bound_correction,
+            sweep=self.sweep,
+            moves=self.moves,
+            log_densities=tuple(self.recorder.log_densities),
+            levels=tuple(self.recorder.levels),
+            draws=tuple(self.draws),
+        )
+        self.keeper.offer(CHAINS, place, now.pack)
+
+    def take_up(self, state: RunState) -> None:
+        """Go on from a state that was kept."""
+        self.world, self.problem = state.world, problem_in_world(self.told, state.world)
+        self.graphs, self.bound_correction = batched(state.graphs), state.bound_correction
+        self.log_weights, self.seconds = list(state.log_weights), list(state.seconds)
+        self.sweep, self.moves, self.draws = state.sweep, state.moves, list(state.draws)
+        self.recorder.log_densities = list(state.log_densities)
+        self.recorder.levels = list(state.levels)
 
     def learn(self, key: PRNGKey) -> None:
         """Draw the parameters that are learned, given the graphs, for the sweeps to come."""
@@ -71,15 +112,19 @@ class _Run:
         The bound is corrected for it: `log Z' + log p(D, G) - log p'(D, G)`, primes for the law
         that the pass draws under.
         """
+        if self.bound_correction.size:
+            return  # Resumed behind the pass.
         config, problem = self.config, self.problem
         key_orders, key_threads = jax.random.split(key)
         orders = random_orders(key_orders, config.num_chains, problem.num_haplotypes)
         rarer = start_recombination(problem, config) if config.sweeps else 1.0
         factor = jnp.asarray(rarer, dtype=float)
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
-        self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
+        if not self.graphs:
+            start = (orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
+            self.graphs = batched(empty_graphs(*start))
         layout = WindowLayout.split(len(chunks), config.windows)
-        for index in range(1, problem.num_haplotypes):
+        for index in range(1 + len(self.log_weights), problem.num_haplotypes):
             started = time.perf_counter()
             self.graphs, log_evidence = thread_haplotypes(
                 jax.random.fold_in(key_threads, index),
@@ -91,10 +136,30 @@ class _Run:
             )
             self.log_weights.append(log_evidence)
             self.seconds.append(time.perf_counter() - started)
+            self.keep(f"{index + 1} of {problem.num_haplotypes} haplotypes threaded")
             tick()
         drawn_under = graph_log_density(self.graphs, chunks, problem.model)
         density = graph_log_density(self.graphs, problem.chunks, problem.model)
         self.bound_correction = density - drawn_under
+
+    def gibbs_sweep(self, key: PRNGKey, key_world: PRNGKey, tick: Callable[[], object]) -> None:
+        """Make the next sweep, or what is left of it, and collect what it gives."""
+        config, this = self.config, f"sweep {self.sweep + 1} of {self.config.num_sweeps}"
+        if config.learns and not self.moves:
+            self.learn(jax.random.fold_in(key_world, self.sweep))
+
+        def moved(graphs: Sequence[RecombinationGraph]) -> None:
+            self.graphs, self.moves = graphs, self.moves + 1
+            self.keep(f"{this}: {self.moves} of {self.told.num_haplotypes} moves")
+            tick()
+
+        key, windows = jax.random.fold_in(key, self.sweep), config.windows
+        gibbs_sweep(key, self.graphs, self.problem, windows=windows, first=self.moves, moved=moved)
+        self.recorder.record(self.graphs, self.problem)
+        self.sweep, self.moves = self.sweep + 1, 0
+        if config.draws_after(self.sweep):
+            self.draws.extend(graph_draws(self.graphs, self.told.bins.num_bins))
+        self.keep(f"{this}: done")
 
 
 def infer(
@@ -105,6 +170,8 @@ def infer(
     mutation_map: RateMap | None = None,
     recombination_map: RateMap | None = None,
     progress: bool = False,
+    keeper: Keeper | None = None,
+    pairs: DemographyFit | None = None,
 ) -> Posterior:
     """Draw ancestral recombination graphs from their posterior given phased genomes.
 
@@ -123,6 +190,10 @@ def infer(
         mutation_map: mutation rate per base pair per generation.
         recombination_map: recombination rate per base pair per generation.
         progress: whether to show a progress bar.
+        keeper: takes the state after every threading, and brings one to go on from, bit for bit;
+            it must belong to the same genotypes, settings and key.
+        pairs: what pairs of haplotypes say of the world, where it was learned from more than these
+            genotypes; with the population size in the settings.
 
     Returns:
         The draws with all that was measured on the way.
@@ -133,13 +204,17 @@ def infer(
     """
     maps = (mutation_map, recombination_map)
     problem = threading_problem(genotypes, config, *maps)
-    pairs = _fit_pairs(problem, config)
+    keeper = keeper or Keeper()
+    pairs = pairs or _fit_pairs(problem, config, keeper)
     if pairs is not None and pairs.recombination_factor is not None:
         roomy = RECOMBINATION_HEADROOM * max(pairs.recombination_factor.value, 1.0)
         problem = threading_problem(genotypes, config, *maps, recombination_factor=roomy)
     world = _first_world(problem, config, pairs)
     key_draws, key_times = jax.random.split(key)
-    run = _Run(problem, config, world, problem_in_world(problem, world))
+    in_world, recorder = problem_in_world(problem, world), TraceRecorder(problem)
+    run = _Run(problem, config, world, in_world, keeper, recorder)
+    if (kept := keeper.kept(CHAINS)) is not None:
+        run.take_up(RunState.unpack(kept))
     draws, trace = _sample(key_draws, run, progress)
     times_seed = int(jax.random.bits(key_times, dtype=jnp.uint32))
     return _posterior(run, draws, genotypes, pairs, times_seed, trace)
@@ -166,31 +241,22 @@ def start_recombination(problem: ThreadingProblem, config: InferConfig) -> float
 def _sample(key: PRNGKey, run: _Run, progress: bool) -> tuple[tuple[GraphDraw, ...], Trace]:
     """Run the chains and collect their draws and trace."""
     key_pass, key_sweeps, key_world = jax.random.split(key, 3)
-    config, num_haplotypes, num_bins = run.config, run.told.num_haplotypes, run.told.bins.num_bins
-    recorder, draws = TraceRecorder(run.told), []
+    config, num_haplotypes = run.config, run.told.num_haplotypes
     threadings = num_haplotypes - 1 + config.num_sweeps * num_haplotypes
     with progress_bar(threadings, "threading", enabled=progress, unit="lineage") as bar:
+        bar.update(run.threadings)
         run.first_pass(key_pass, bar.update)
-        if config.num_sweeps:
-            recorder.record(run.graphs, run.problem)
-        for sweep in range(config.num_sweeps):
-            if config.learns:
-                run.learn(jax.random.fold_in(key_world, sweep))
-            run.graphs = gibbs_sweep(
-                jax.random.fold_in(key_sweeps, sweep),
-                run.graphs,
-                run.problem,
-                windows=config.windows,
-                tick=bar.update,
-            )
-            recorder.record(run.graphs, run.problem)
-            if config.draws_after(sweep + 1):
-                draws.extend(graph_draws(run.graphs, num_bins))
-    draws = draws or graph_draws(run.graphs, num_bins)
-    return tuple(draws[: config.draws]), recorder.trace()
+        if config.num_sweeps and not run.recorder.levels:
+            run.recorder.record(run.graphs, run.problem)
+        while run.sweep < config.num_sweeps:
+            run.gibbs_sweep(key_sweeps, key_world, bar.update)
+    draws = run.draws or graph_draws(run.graphs, run.told.bins.num_bins)
+    return tuple(draws[: config.draws]), run.recorder.trace()
 
 
-def _fit_pairs(problem: ThreadingProblem, config: InferConfig) -> DemographyFit | None:
+def _fit_pairs(
+    problem: ThreadingProblem, config: InferConfig, keeper: Keeper
+) -> DemographyFit | None:
     """What pairs of haplotypes say of the world, if anything of it is unknown."""
     rates = {
         "learn_recombination": config.learn_recombination,
@@ -198,7 +264,11 @@ def _fit_pairs(problem: ThreadingProblem, config: InferConfig) -> DemographyFit 
     }
     if config.demography == "constant" and not any(rates.values()):
         return None
-    return fit_demography(problem, config.demography, **rates, seed=config.seed)
+    if (kept := keeper.kept(PAIRS)) is not None:
+        return unpack_demography(kept, problem, config.demography)
+    fit = fit_demography(problem, config.demography, **rates, seed=config.seed)
+    keeper.offer(PAIRS, "pairs of haplotypes fitted", lambda: pack_demography(fit))
+    return fit
 
 
 def _first_world(

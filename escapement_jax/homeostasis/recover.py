@@ -33,6 +33,7 @@ from escapement_jax.homeostasis.shooting.concerns import shooting_concerns
 from escapement_jax.homeostasis.shooting.fit import covariance_of, dynamics_of, fit_by_shooting
 from escapement_jax.homeostasis.time_courses import TimeCourses
 from escapement_jax.homeostasis.types.metabolite_types import MetaboliteTypes, find_types
+from escapement_jax.training.keeper import Keeper
 
 LARGEST_CHI_SQUARE = 1.2
 MOST_SENTENCES = 3
@@ -60,6 +61,7 @@ def recover(
     key: PRNGKey,
     phase_one: FrozenReactions | None = None,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> Recovery:
     """Recover homeostasis, metabolite types and rate constants from time courses.
 
@@ -72,6 +74,7 @@ def recover(
             beside corrections of the frozen rates. If their law turns out to be wrong, a warning
             says so and the law is fitted too.
         progress: Whether to show a progress bar.
+        keeper: Takes the state after every horizon of shooting, and brings one to go on from.
 
     Returns:
         Estimates with standard errors, types with probabilities, and a result code for each
@@ -90,7 +93,7 @@ def recover(
     if phase_one is not None:
         fit, concern = _beside_frozen(phase_one, fit, start, structure)
     elif not start.noise_free and config.polish != "never":
-        fit = _shoot(time_courses, network, structure, start, config, progress)
+        fit = _shoot(time_courses, network, structure, start, config, progress, keeper)
     types = find_types(
         fit.vector,
         fit.covariance,
@@ -138,9 +141,12 @@ def _shoot(
     start: InitialFit,
     config: RecoverConfig,
     progress: bool,
+    keeper: Keeper | None,
 ) -> _Fit:
     dynamics = dynamics_of(network, structure, start.fit.law, start.integrator, config.substeps)
-    fit = fit_by_shooting(time_courses, dynamics, structure.kept, start, config, progress=progress)
+    fit = fit_by_shooting(
+        time_courses, dynamics, structure.kept, start, config, progress=progress, keeper=keeper
+    )
     return _Fit(
         law=fit.law,
         vector=np.concatenate([fit.coefficients.vector, fit.law.parameters]),

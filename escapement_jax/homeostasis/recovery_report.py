@@ -21,6 +21,7 @@ from escapement_jax.homeostasis.source_view.distilled_recovery import distilled_
 from escapement_jax.homeostasis.source_view.node_function import NodeFunction
 from escapement_jax.homeostasis.source_view.prediction import Prediction, predict
 from escapement_jax.homeostasis.time_courses import TimeCourses
+from escapement_jax.training.keeper import Keeper
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ def report_recovery(
     held_out: int = 0,
     gradient: GradientConfig | None = None,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> RecoveryReport:
     """Fit, predict, distil, and score where the truth is known.
 
@@ -71,13 +73,14 @@ def report_recovery(
         held_out: How many trajectories, from the last, are not fitted but predicted.
         gradient: How to train the published recipe beside it; by default not at all.
         progress: Whether to show a progress bar.
+        keeper: Takes the state of long fits, and brings one to go on from.
 
     Raises:
         ValueError: The data cannot be used; says why.
     """
     fitted, rest = split_trajectories(courses, held_out)
     fit_key, distil_key, gradient_key, score_key = jax.random.split(key, 4)
-    recovery = recover(fitted, network, config, key=fit_key, progress=progress)
+    recovery = recover(fitted, network, config, key=fit_key, progress=progress, keeper=keeper)
     shown = fitted if rest is None else rest
     count = 1 if rest is None else rest.num_trajectories
     report = RecoveryReport(
@@ -97,6 +100,7 @@ def report_recovery(
             key=gradient_key,
             seed=config.seed,
             progress=progress,
+            keeper=keeper,
         )
         report = dataclasses.replace(report, exploration=exploration)
     return dataclasses.replace(report, scores=_scores(report, score_key))

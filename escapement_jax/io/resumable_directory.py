@@ -29,16 +29,34 @@ def resumable_directory(path: Path, settings: str, *, growing: str, force: bool)
                 f"the output folder {path} holds files but no {CONFIG_FILE}, so no run has written "
                 "it; empty it yourself, or name another"
             )
-        differing = _first_difference(kept.read_text(encoding="utf-8"), settings, growing)
-        if differing and not force:
-            raise FileExistsError(
-                f"the output folder {path} was made with other settings ({differing}); use --force "
-                "to start it anew, or name another"
-            )
-        if differing:
+        try:
+            require_same_settings(path, settings, growing=growing)
+        except FileExistsError:
+            if not force:
+                raise
             shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     write_text_atomically(kept, settings)
+
+
+def require_same_settings(path: Path, settings: str, *, growing: str) -> None:
+    """Check that a run directory was made with given settings.
+
+    Args:
+        path: The directory.
+        settings: Settings as TOML.
+        growing: Name of the one setting that may differ, since it only adds work.
+
+    Raises:
+        FileExistsError: It was made with others; names the first that differs.
+    """
+    kept = (path / CONFIG_FILE).read_text(encoding="utf-8")
+    differing = _first_difference(kept, settings, growing)
+    if differing:
+        raise FileExistsError(
+            f"the output folder {path} was made with other settings ({differing}); use --force "
+            "to start it anew, or name another"
+        )
 
 
 def _first_difference(old: str, new: str, growing: str) -> str | None:

@@ -14,7 +14,7 @@ CONFIG_FILE = "config.toml"
 
 
 @contextmanager
-def new_run_directory(path: Path, *, force: bool) -> Iterator[Path]:
+def new_run_directory(path: Path, *, force: bool, partial: Path | None = None) -> Iterator[Path]:
     """Give a temporary folder to write into, and move it to `path` when the block succeeds.
 
     When the block raises, the temporary folder is removed and `path` is as it was before. An old
@@ -23,6 +23,7 @@ def new_run_directory(path: Path, *, force: bool) -> Iterator[Path]:
     Args:
         path: the folder to create; its parents are created too.
         force: whether an existing run directory may be replaced.
+        partial: the temporary folder, on the same file system; by default a hidden neighbour.
 
     Raises:
         FileExistsError: `path` is a file, holds files and `force` is off, or holds files that no
@@ -30,14 +31,15 @@ def new_run_directory(path: Path, *, force: bool) -> Iterator[Path]:
     """
     # The target of a symbolic link is replaced, not the link.
     path = Path(path).resolve()
-    _refuse_to_lose_files(path, force)
+    refuse_to_lose_files(path, force)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _sibling(path, "partial")
+    partial = partial or _sibling(path, "partial")
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         with run_log(partial):
             yield partial
-        _refuse_to_lose_files(path, force)
+        refuse_to_lose_files(path, force)
         _move_into_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -57,7 +59,12 @@ def write_text_atomically(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _refuse_to_lose_files(path: Path, force: bool) -> None:
+def refuse_to_lose_files(path: Path, force: bool) -> None:
+    """Check that a run directory may be created here, or replaced.
+
+    Raises:
+        FileExistsError: it may not; says what to do.
+    """
     if not path.exists():
         return
     if not path.is_dir():
@@ -83,7 +90,7 @@ def _move_into_place(partial: Path, path: Path) -> None:
     path.rename(old)
     try:
         partial.rename(path)
-    except OSError:
+    except BaseException:
         old.rename(path)
         raise
     shutil.rmtree(old)

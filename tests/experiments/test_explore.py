@@ -9,6 +9,7 @@ import pytest
 
 from escapement_jax.command_line import main
 from escapement_jax.config.curiosity import ExploreConfig
+from escapement_jax.config.execution import Execution
 from escapement_jax.config.toml import read_toml
 from escapement_jax.experiments.explore import run_explore
 from escapement_jax.experiments.explored_system import experiment_of, parse_range
@@ -17,13 +18,14 @@ from escapement_jax.io.curiosity.histories import read_history
 CONFIG = ExploreConfig(
     num_steps=400, budget=200, batch_size=100, num_starts=100, checkpoint_every=1
 )
+RESUME = Execution(resume=True)
 OPTIONS = {"progress": False, "force": False}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     output = tmp_path_factory.mktemp("explore") / "run"
-    run_explore(output, CONFIG, resume=False, **OPTIONS)
+    run_explore(output, CONFIG, **OPTIONS)
     return output
 
 
@@ -52,8 +54,8 @@ def test_run_directory_is_complete(run):
 
 def test_a_run_goes_on_as_if_it_had_not_stopped(run, tmp_path):
     larger = dataclasses.replace(CONFIG, budget=300)
-    run_explore(tmp_path / "whole", larger, resume=False, **OPTIONS)
-    run_explore(run, larger, resume=True, **OPTIONS)
+    run_explore(tmp_path / "whole", larger, **OPTIONS)
+    run_explore(run, larger, **OPTIONS, execution=RESUME)
     whole, resumed = (read_history(path / "history") for path in (tmp_path / "whole", run))
     np.testing.assert_array_equal(whole.parameters, resumed.parameters)
     np.testing.assert_array_equal(whole.descriptors, resumed.descriptors)
@@ -62,13 +64,13 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(run, tmp_path):
 
 def test_other_settings_and_other_files_are_refused(run, tmp_path):
     with pytest.raises(FileExistsError, match="use --resume to go on"):
-        run_explore(run, CONFIG, resume=False, **OPTIONS)
+        run_explore(run, CONFIG, **OPTIONS)
     other = dataclasses.replace(CONFIG, seed=2)
     with pytest.raises(FileExistsError, match="made with other settings"):
-        run_explore(run, other, resume=True, **OPTIONS)
+        run_explore(run, other, **OPTIONS, execution=RESUME)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(FileExistsError):
-        run_explore(tmp_path, CONFIG, resume=False, progress=False, force=True)
+        run_explore(tmp_path, CONFIG, progress=False, force=True)
     assert (tmp_path / "mine.txt").exists()
 
 

@@ -11,6 +11,7 @@ from escapement_jax.curiosity.experiment import Experiment, Observations
 from escapement_jax.curiosity.search.base import AbstractStrategy
 from escapement_jax.curiosity.search.library import Library, Proposal
 from escapement_jax.curiosity.search.starts import AbstractStart
+from escapement_jax.training.devices import batched, gathered
 
 LEAST_FOUND = 2
 """A strategy begins when this much has been found; until then parameters are drawn afresh."""
@@ -88,7 +89,8 @@ class Search(eqx.Module):
     def step(self, state: SearchState) -> SearchState:
         """Ask, roll out and tell."""
         proposal, asked = self.ask(state)
-        return self.tell(asked, proposal, self.experiment(proposal.parameters))
+        seen = gathered(self.experiment(batched(proposal.parameters)))
+        return self.tell(asked, proposal, seen)
 
     def run(self, state: SearchState, num_batches: Int[Array, ""] | int) -> SearchState:
         """Make steps until a number of batches is done; one program for every number."""

@@ -12,6 +12,7 @@ from escapement_jax.elm.debiasing.network_projection import can_project, with_ne
 from escapement_jax.elm.debiasing.residual_network import (
     ResidualNetworks,
     fit_residual_networks,
+    stacked_networks,
 )
 from escapement_jax.elm.debiasing.sparse_regression import (
     PairModel,
@@ -94,6 +95,26 @@ def cross_fit(
         residuals = _centred(phenotypes - _from_own_fold(explicit, folds), folds)
     full, regression = _average(full_models, folds), _average(models, folds)
     return CrossFit(residuals, full, regression, left_over, unpredicted, networks)
+
+
+def empty_cross_fit(
+    coded: CodedGenotypes, phenotypes: Phenotypes, config: DecomposeConfig
+) -> CrossFit:
+    """Return a cross-fit of the right structure in which nothing is fitted.
+
+    Args:
+        coded: genotypes.
+        phenotypes: traits, standardised.
+        config: predictor and folds.
+    """
+    traits, networks = phenotypes.shape[1], None
+    if config.learner != "regression":
+        loci, folds = coded.inputs.shape[1], config.folds
+        untrained = stacked_networks(config, loci, traits, folds, key=jax.random.key(0))
+        factor = jnp.zeros((folds, traits), phenotypes.dtype)
+        networks = ResidualNetworks(untrained, factor, jnp.zeros(folds, int))
+    model = empty_model(coded.num_columns, jnp.zeros((0, 2), jnp.int32), phenotypes)
+    return CrossFit(phenotypes, model, model, phenotypes, phenotypes, networks)
 
 
 def fold_members(individuals: int, folds: int, *, key: PRNGKey) -> list[np.ndarray]:

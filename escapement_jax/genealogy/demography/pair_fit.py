@@ -7,6 +7,8 @@ degrees of roughness, weighted by their evidence. On request a factor of the rec
 the genotype error are learned beside it.
 """
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -16,7 +18,12 @@ import numpy as np
 from escapement_jax.genealogy.demography.gaussian_mixture import GaussianMixture, gaussian_posterior
 from escapement_jax.genealogy.demography.pair_coalescence import PopulationSizeEstimate
 from escapement_jax.genealogy.demography.pair_data import balanced_pairs, pair_genome
-from escapement_jax.genealogy.demography.pair_score import PairProblem, PairScore, pair_score
+from escapement_jax.genealogy.demography.pair_score import (
+    PairProblem,
+    PairScore,
+    PairSums,
+    pair_sums,
+)
 from escapement_jax.genealogy.demography.size_models import SizeModel, size_model
 from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem
@@ -103,8 +110,13 @@ def fit_demography(
     bin_width: int = BIN_WIDTH,
     most_pairs: int = MOST_PAIRS,
     seed: int = 0,
+    others: Sequence[ThreadingProblem] = (),
+    total: Callable[[np.ndarray], np.ndarray] = lambda numbers: numbers,
 ) -> DemographyFit:
     """Estimate N_e(t), and on request two rates, from all pairs or a balanced choice of them.
+
+    Regions of one genome are blocks of it: their scores and informations add up, whoever computes
+    them.
 
     Args:
         problem: genome, time levels and model of an inference; its population size is the centre
@@ -115,6 +127,8 @@ def fit_demography(
         bin_width: width of the bins, base pairs.
         most_pairs: largest number of pairs.
         seed: of the choice of pairs.
+        others: further regions of the genome, of the same individuals and with the same grid.
+        total: sums an array over all processes, where several share the regions.
 
     Raises:
         ValueError: the kind is unknown, or the likelihood is not finite.
@@ -126,12 +140,16 @@ def fit_demography(
         told=(0.0, float(np.log(error)) if error else -np.inf),
     )
     num = problem.num_haplotypes
-    pairs = PairProblem(
-        grid=problem.grid,
-        genome=pair_genome(problem.bins, balanced_pairs(num, most_pairs, seed), width=bin_width),
-        num_haplotypes=num if learn_genotype_error or error else None,
-    )
-    posterior, log_likelihood, converged = _solve(unknowns, pairs)
+    chosen = balanced_pairs(num, most_pairs, seed)
+    pairs = [
+        PairProblem(
+            grid=problem.grid,
+            genome=pair_genome(region.bins, chosen, width=bin_width),
+            num_haplotypes=num if learn_genotype_error or error else None,
+        )
+        for region in (problem, *others)
+    ]
+    posterior, log_likelihood, converged = _solve(unknowns, _Regions(pairs, total))
     return DemographyFit(
         time_generations=np.asarray(problem.grid.edges, dtype=np.float64),
         sizes=unknowns.sizes,
@@ -194,12 +212,25 @@ class _Unknowns:
         )
 
 
-def _solve(unknowns: _Unknowns, pairs: PairProblem) -> tuple[GaussianMixture, float, bool]:
+@dataclass(frozen=True)
+class _Regions:
+    """Pairs in all regions of a genome."""
+
+    pairs: Sequence[PairProblem]
+    total: Callable[[np.ndarray], np.ndarray]
+
+    def score(self, values: np.ndarray) -> PairScore:
+        parts = [dataclasses.astuple(pair_sums(pairs, values)) for pairs in self.pairs]
+        sums = (self.total(np.sum(part, axis=0)) for part in zip(*parts, strict=True))
+        return PairSums(*sums).score()
+
+
+def _solve(unknowns: _Unknowns, regions: _Regions) -> tuple[GaussianMixture, float, bool]:
     """Fisher scoring from the prior mean: posterior, log likelihood, and whether it converged."""
     parameters = unknowns.prior[0]
     for index in range(_MOST_STEPS):
         values, jacobian = unknowns.values(parameters)
-        score = pair_score(pairs, values)
+        score = regions.score(values)
         posterior = unknowns.posterior(parameters, score, jacobian)
         step = posterior.mean - parameters
         largest = float(np.abs(jacobian @ step).max())

@@ -109,8 +109,36 @@ def _increments(
     return blocks, derivatives
 
 
-def pair_score(problem: PairProblem, unknowns: np.ndarray) -> PairScore:
-    """Score and information at given unknowns.
+@dataclass(frozen=True)
+class PairSums:
+    """What is added up over blocks of the genome, and so over its regions.
+
+    Attributes:
+        log_likelihood: sum of the log likelihoods, nats.
+        along: sum of the increments of all pairs.
+        squares: sum over blocks of the squared increments of all pairs together.
+        claimed: sum of the outer products of the increments of each pair.
+    """
+
+    log_likelihood: np.ndarray
+    along: np.ndarray
+    squares: np.ndarray
+    claimed: np.ndarray
+
+    def score(self) -> PairScore:
+        """Score and information of everything that was added up."""
+        counted = self.squares / np.maximum(np.diag(self.claimed), np.finfo(float).tiny)
+        counted = np.maximum(counted, 1.0)
+        return PairScore(
+            log_likelihood=float(self.log_likelihood),
+            score=self.along / counted,
+            information=self.claimed / np.sqrt(np.outer(counted, counted)),
+            counted=counted,
+        )
+
+
+def pair_sums(problem: PairProblem, unknowns: np.ndarray) -> PairSums:
+    """Sums over the blocks of one region at given unknowns.
 
     Args:
         problem: the pairs.
@@ -118,13 +146,20 @@ def pair_score(problem: PairProblem, unknowns: np.ndarray) -> PairScore:
     """
     values, increments = _increments(problem, jnp.asarray(unknowns, dtype=float))
     increments = np.asarray(increments, dtype=np.float64)
-    claimed = np.einsum("bpi,bpj->ij", increments, increments, optimize=True)
     along = increments.sum(1)
-    counted = (along**2).sum(0) / np.maximum(np.diag(claimed), np.finfo(float).tiny)
-    counted = np.maximum(counted, 1.0)
-    return PairScore(
-        log_likelihood=float(np.asarray(values, dtype=np.float64).sum()),
-        score=along.sum(0) / counted,
-        information=claimed / np.sqrt(np.outer(counted, counted)),
-        counted=counted,
+    return PairSums(
+        log_likelihood=np.asarray(values, dtype=np.float64).sum(),
+        along=along.sum(0),
+        squares=(along**2).sum(0),
+        claimed=np.einsum("bpi,bpj->ij", increments, increments, optimize=True),
     )
+
+
+def pair_score(problem: PairProblem, unknowns: np.ndarray) -> PairScore:
+    """Score and information at given unknowns.
+
+    Args:
+        problem: the pairs.
+        unknowns: log size of every level, log recombination factor, log genotype error.
+    """
+    return pair_sums(problem, unknowns).score()

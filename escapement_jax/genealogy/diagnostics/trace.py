@@ -95,13 +95,18 @@ _levels_at = jax.jit(jax.vmap(_levels, in_axes=(0, None, None)))
 
 
 class TraceRecorder:
-    """Writes down the state of the chains: call `record` after the pass and after every sweep."""
+    """Writes down the state of the chains: call `record` after the pass and after every sweep.
+
+    Attributes:
+        log_densities: What was recorded, one row per call, float64 [chains].
+        levels: The same, int8 [chains, positions, pairs].
+    """
 
     def __init__(self, problem: ThreadingProblem) -> None:
         self._problem = problem
         self._places = TracePlaces.spread(problem.bins.num_bins, problem.num_haplotypes)
-        self._log_densities: list[np.ndarray] = []
-        self._levels: list[np.ndarray] = []
+        self.log_densities: list[np.ndarray] = []
+        self.levels: list[np.ndarray] = []
 
     def record(
         self, graphs: Sequence[RecombinationGraph], law: ThreadingProblem | None = None
@@ -113,18 +118,18 @@ class TraceRecorder:
             law: The problem with the parameters of the moment; by default as it was told.
         """
         problem = law or self._problem
-        self._log_densities.append(graph_log_density(graphs, problem.chunks, problem.model))
-        self._levels.append(tmrca_levels(graphs, self._places))
+        self.log_densities.append(graph_log_density(graphs, problem.chunks, problem.model))
+        self.levels.append(tmrca_levels(graphs, self._places))
 
     def trace(self) -> Trace:
         """Return what was recorded; an empty trace if nothing was."""
-        if not self._levels:
+        if not self.levels:
             return Trace()
         places, edges = self._places, self._problem.bins.edges
         times = np.asarray(self._problem.grid.times, dtype=np.float64)
         return Trace(
-            log_density=np.stack(self._log_densities),
-            log_tmrca=np.log(times)[np.stack(self._levels)],
+            log_density=np.stack(self.log_densities),
+            log_tmrca=np.log(times)[np.stack(self.levels)],
             positions=(edges[places.bins] + edges[places.bins + 1]) / 2,
             pairs=places.pairs,
         )

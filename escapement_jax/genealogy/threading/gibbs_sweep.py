@@ -59,7 +59,8 @@ def gibbs_sweep(
     problem: ThreadingProblem,
     *,
     windows: int = 1,
-    tick: Callable[[], object] = lambda: None,
+    first: int = 0,
+    moved: Callable[[Sequence[RecombinationGraph]], object] = lambda graphs: None,
 ) -> Sequence[RecombinationGraph]:
     """Draw one lineage of every haplotype anew, in a random order per draw.
 
@@ -72,7 +73,8 @@ def gibbs_sweep(
         problem: genome and law.
         windows: about how many windows are worked on side by side; their edges shift from move to
             move.
-        tick: called after every move.
+        first: the move to begin with, of a sweep that was broken off.
+        moved: called with the graphs after every move.
     """
     key_orders, key_floors, key_shifts, key_moves = jax.random.split(key, 4)
     chunks, draws = problem.chunks, graphs[0].moved.shape[0]
@@ -80,7 +82,7 @@ def gibbs_sweep(
     floors = random_floors(key_floors, (draws, problem.num_haplotypes), num_floors(problem))
     size = WindowLayout.split(len(chunks), windows).size
     shifts = np.asarray(jax.random.randint(key_shifts, (problem.num_haplotypes,), 0, size))
-    for move in range(problem.num_haplotypes):
+    for move in range(first, problem.num_haplotypes):
         shift = int(shifts[move]) if windows > 1 else 0
         layout = WindowLayout.split(len(chunks), windows, shift)
         graphs = rethread_lineages(
@@ -92,5 +94,5 @@ def gibbs_sweep(
             problem.model,
             layout,
         )
-        tick()
+        moved(graphs)
     return graphs

@@ -27,14 +27,15 @@ from escapement_jax.genealogy.model.threading_model import ThreadingModel
 from escapement_jax.genealogy.threading.threading_driver import thread_pruned
 from escapement_jax.genealogy.threading.window_edges import thread_beside
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
+from escapement_jax.training.devices import over_devices
 
 _Graphs = Sequence[RecombinationGraph]
 
 
-_beside = jax.jit(jax.vmap(beside_graph))
-_prune = jax.jit(jax.vmap(prune, in_axes=(0, 0, 0, None)))
+_beside = jax.jit(over_devices(jax.vmap(beside_graph), (0, 0), 0))
+_prune = jax.jit(over_devices(jax.vmap(prune, (0, 0, 0, None)), (0, 0, 0, None), 0))
 _remove = jax.jit(jax.vmap(remove_haplotype))
-_density = jax.jit(jax.vmap(log_density, in_axes=(0, None, None)))
+_density = jax.jit(over_devices(jax.vmap(log_density, (0, None, None)), (0, None, None), 0))
 _first_tree = jax.jit(
     jax.vmap(
         lambda graph, model: log_tree_probability(graph.trees[0], graph.present, model.kingman),

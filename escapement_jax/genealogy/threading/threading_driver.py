@@ -26,14 +26,15 @@ from escapement_jax.genealogy.threading.forward_filtering import (
     filter_chunk,
 )
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
+from escapement_jax.training.devices import batched, num_devices, over_devices
+from escapement_jax.training.memory import groups_within, limited, measured_bytes
 
 _Pruned = Sequence[PrunedGraph]
 
 
 # The messages keep the bins as their first axis, as the scans make and read them: with the draws in
 # front they would be copied once each way, and they are most of the memory.
-@jax.jit
-def _filter(pruned, chunks, messages, model):
+def _filter_part(pruned, chunks, messages, model):
     num_records = pruned.has_record.sum(-1).max()
     num_sites = chunks.num_sites.max()
 
@@ -48,8 +49,17 @@ def _filter(pruned, chunks, messages, model):
     return jax.vmap(over_draws, out_axes=((1, 1), 0, 0, 0))(pruned, chunks, messages)
 
 
+_filter = jax.jit(over_devices(_filter_part, (1, None, 1, None), ((2, 2), 1, 1, 1)))
+
+
 @partial(jax.jit, static_argnames="refresh")
 def _extend(keys, bulk, tables, pruned, chunks, last, model, refresh):
+    part = partial(_extend_part, refresh=refresh)
+    axes = (1, 2, 1, 1, None, 1, None)
+    return over_devices(part, axes, (1, 1, 1))(keys, bulk, tables, pruned, chunks, last, model)
+
+
+def _extend_part(keys, bulk, tables, pruned, chunks, last, model, refresh):
     def grow(key, bulk, tables, pruned, chunk, last):
         key_path, key_cuts = jax.random.split(key)
         path = sample_chunk(key_path, FilteredChunk(*bulk, *tables), pruned, chunk, last)
@@ -169,22 +179,65 @@ def thread_pruned(
     Raises:
         ValueError: an evidence is not finite.
     """
+    groups = _groups(pruned, chunks, model, layout)
+    if len(groups) == 1:
+        return _thread_draws(key, pruned, chunks, model, layout, refresh=refresh)
+    parts = [
+        _thread_draws(key, pruned, chunks, model, layout, refresh=refresh, draws=draws)
+        for draws in groups
+    ]
+    log_evidence = np.concatenate([evidence for _, evidence in parts])
+    grown = [graphs for graphs, _ in parts if graphs is not None]
+    if len(grown) < len(parts):
+        return None, log_evidence
+    join = partial(jax.tree.map, lambda *leaves: jnp.concatenate(leaves))
+    return [join(*chunk) for chunk in zip(*grown, strict=True)], log_evidence
+
+
+def _groups(
+    pruned: _Pruned, chunks: Sequence[GenomeChunk], model: ThreadingModel, layout: WindowLayout
+) -> list[slice]:
+    """Draws that are threaded at once: all, unless the messages of a genome exceed a limit."""
+    draws = pruned[0].haplotype.shape[0]
+    if not limited():
+        return [slice(draws)]
+    windows = _Windows.of(pruned, chunks, layout)
+    message = jax.eval_shape(_start, windows.pruned[0], model)
+    kept, scratch = measured_bytes(_filter, windows.pruned[0], windows.chunks[0], message, model)
+    needed = layout.size * kept + scratch
+    return groups_within(draws, needed / num_devices(), num_devices())
+
+
+def _thread_draws(
+    key: PRNGKey,
+    pruned: _Pruned,
+    chunks: Sequence[GenomeChunk],
+    model: ThreadingModel,
+    layout: WindowLayout,
+    *,
+    refresh: bool,
+    draws: slice = slice(None),  # noqa: B008
+) -> tuple[list[RecombinationGraph] | None, Float[np.ndarray, " draws"]]:
+    """Thread some of the draws, with the random numbers they have when all are threaded at once."""
     key_last, key_chunks = jax.random.split(key)
+    num_draws = pruned[0].haplotype.shape[0]
+    if draws != slice(None):
+        pruned = [batched(jax.tree.map(lambda leaf: leaf[draws], one)) for one in pruned]
     windows = _Windows.of(pruned, chunks, layout)
     filtered, message, log_evidence = windows.filter(model)
-    shape = windows.pruned[0].haplotype.shape
-    keys = jax.random.split(key_last, shape)
+    shape = (windows.pruned[0].haplotype.shape[0], num_draws)
+    keys = jax.random.split(key_last, shape)[:, draws]
     last = _last_positions(keys, message, windows.pruned[-1], windows.pruned[0])
     grown: list[RecombinationGraph] = []
     overflow = []
     for place in reversed(range(layout.size)):
-        keys = jax.random.split(jax.random.fold_in(key_chunks, place), shape)
+        keys = jax.random.split(jax.random.fold_in(key_chunks, place), shape)[:, draws]
         at = (windows.pruned[place], windows.chunks[place])
         graph, last, full = _extend(keys, *filtered.pop(), *at, last, model, refresh)
         grown.append(graph)
         overflow.append(full)
     # First: paths drawn from messages that are not numbers overflow any capacity.
-    _require_finite(log_evidence, np.asarray(pruned[0].haplotype), layout)
+    _require_finite(log_evidence, np.asarray(pruned[0].haplotype), layout, draws.start or 0)
     if np.any(jax.device_get(overflow)):
         return None, log_evidence
     return layout.chunks(grown[::-1]), log_evidence
@@ -214,7 +267,10 @@ def _still(pruned: PrunedGraph, segment: int) -> PrunedGraph:
 
 
 def _require_finite(
-    log_evidence: Float[np.ndarray, " draws"], haplotypes: np.ndarray, layout: WindowLayout
+    log_evidence: Float[np.ndarray, " draws"],
+    haplotypes: np.ndarray,
+    layout: WindowLayout,
+    first_draw: int,
 ) -> None:
     broken = np.flatnonzero(~np.isfinite(log_evidence))
     if not broken.size:
@@ -224,6 +280,6 @@ def _require_finite(
     if layout.edges:
         remedy += ", or no path leads from edge to edge of a window: use fewer windows"
     raise ValueError(
-        f"the log evidence of threading haplotype {haplotypes[draw]} in draw {draw} is "
-        f"{log_evidence[draw]}; {remedy}"
+        f"the log evidence of threading haplotype {haplotypes[draw]} in draw {first_draw + draw} "
+        f"is {log_evidence[draw]}; {remedy}"
     )

@@ -26,6 +26,8 @@ from escapement_jax.homeostasis.model import MetabolicModel
 from escapement_jax.homeostasis.network import Network
 from escapement_jax.homeostasis.source_view.node_function import NodeFunction
 from escapement_jax.homeostasis.time_courses import TimeCourses
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 from escapement_jax.training.progress import progress_bar
 
 
@@ -75,6 +77,7 @@ def explore_gradient_recipes(
     seed: int = 0,
     reactions: MetabolicModel | None = None,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> Exploration:
     """Train the published recipe over a grid of options; no label and no truth is ever used.
 
@@ -90,6 +93,7 @@ def explore_gradient_recipes(
         seed: Seed of the exploration.
         reactions: A model to freeze, whose homeostasis is not used; by default phase 1 is trained.
         progress: Whether to show a progress bar.
+        keeper: Takes the reactions after phase 1, and brings them.
 
     Raises:
         ValueError: The data are not as the recipe needs them.
@@ -104,8 +108,8 @@ def explore_gradient_recipes(
         phase_one_losses = np.zeros(0)
         if reactions is None:
             untrained = untrained_substrate_network(network, key=one_key)
-            frozen, phase_one_losses = train_phase_one(
-                untrained, frames, config, key=train_key, bar=bar
+            frozen, phase_one_losses = _phase_one(
+                untrained, frames, config, bar, keeper or Keeper(), key=train_key
             )
         else:
             frozen = single_precision(_without_homeostasis(reactions))
@@ -117,6 +121,25 @@ def explore_gradient_recipes(
     return Exploration(
         frozen, phase_one_losses, search.trials, search.nodes, np.concatenate(search.losses)
     )
+
+
+def _phase_one(
+    untrained: SubstrateNetwork,
+    frames: TrainingFrames,
+    config: GradientConfig,
+    bar: tqdm,
+    keeper: Keeper,
+    *,
+    key: PRNGKey,
+) -> tuple[SubstrateNetwork, np.ndarray]:
+    """Train phase 1, unless it is kept."""
+    if (arrays := keeper.kept("phase one")) is not None:
+        bar.update(config.phase_one_steps)
+        reactions, losses = unpack_tree((untrained, np.zeros(0)), arrays)
+        return reactions, losses
+    trained = train_phase_one(untrained, frames, config, key=key, bar=bar)
+    keeper.offer("phase one", "phase 1 of the recipe trained", lambda: pack_tree(trained))
+    return trained
 
 
 def held_out_reward(node: NodeFunction, reactions: Reactions, frames: TrainingFrames) -> float:

@@ -1,6 +1,7 @@
 """The fit to noisy data: segments that grow longer, weights that follow the fit."""
 
 import dataclasses
+import functools
 import itertools
 
 import equinox as eqx
@@ -34,9 +35,11 @@ from escapement_jax.homeostasis.shooting.noise_model import (
     estimate_noise,
     pseudo_measurements,
 )
+from escapement_jax.homeostasis.shooting.reached import Reached, ShootingState, pack, unpack
 from escapement_jax.homeostasis.shooting.segments import Segments, cut
 from escapement_jax.homeostasis.stepping import Integrator
 from escapement_jax.homeostasis.time_courses import TimeCourses
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.progress import progress_bar
 
 STUDENT_FREEDOM = 5.0
@@ -76,13 +79,6 @@ class ShootingFit(eqx.Module):
     stops: Int[np.ndarray, "stops 3"]
 
 
-class _State(eqx.Module):
-    parameters: Parameters
-    fitted: Float[np.ndarray, "trajectories frames metabolites"]
-    noise: NoiseModel
-    lost: np.ndarray
-
-
 def dynamics_of(
     network: Network,
     structure: Structure,
@@ -109,6 +105,7 @@ def fit_by_shooting(
     config: RecoverConfig,
     *,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> ShootingFit:
     """Fit parameters and all initial states to noisy measurements.
 
@@ -119,19 +116,27 @@ def fit_by_shooting(
         start: Where the fit starts.
         config: Horizons, noise and robustness.
         progress: Whether to show a progress bar.
+        keeper: Takes the state after every horizon, and brings one to go on from.
     """
+    keeper = keeper or Keeper()
     smooth, coefficients = start.smooth, start.fit.coefficients
     prior = _prior(dynamics, smooth, np.asarray(time_courses.times), coefficients)
     parameters = jnp.concatenate([coefficients.vector, dynamics.law.parameters])
     noise = _noise(time_courses, smooth, config, shrinkage=SHRINKAGE_OF_SMOOTHING)
     lost = np.zeros(time_courses.num_trajectories, bool)
-    state = _State(parameters, np.maximum(smooth, 0.0), noise, lost)
+    state = ShootingState(parameters, np.maximum(smooth, 0.0), noise, lost)
     horizons = [h for h in config.horizons if h < 2 * time_courses.num_frames]
     misfits: tuple[Misfit, ...] = ()
     with progress_bar(len(horizons) + 1, "shooting", enabled=progress, unit="horizon") as bar:
-        for pair in itertools.pairwise([0, *horizons]):
-            fitted = _fit_at(time_courses, dynamics, kept, pair, state, prior, config)
-            time_courses, state, shot, initial, found = fitted
+        for number, pair in enumerate(itertools.pairwise([0, *horizons]), 1):
+            section = f"horizon {pair[1]}"
+            if (arrays := keeper.kept(section)) is not None:
+                reached = unpack(arrays, time_courses, pair[1], kept, prior)
+            else:
+                reached = _fit_at(time_courses, dynamics, kept, pair, state, prior, config)
+                place = f"{number} of {len(horizons)} horizons fitted"
+                keeper.offer(section, place, functools.partial(pack, reached))
+            time_courses, state, shot, initial, found = reached
             misfits += found
             bar.update()
         information = profile(dynamics, state.parameters, initial, shot).information
@@ -156,10 +161,10 @@ def _fit_at(
     dynamics: Dynamics,
     kept: np.ndarray,
     horizons: tuple[int, int],
-    state: _State,
+    state: ShootingState,
     prior: tuple[Parameters, Parameters],
     config: RecoverConfig,
-) -> tuple[TimeCourses, _State, Shot, Array, tuple[Misfit, ...]]:
+) -> Reached:
     """Fit at one horizon, and again with segments that no noise explains left out or cut.
 
     What was fitted well at a shorter horizon is cut back to it, and nothing is lost but a link.
@@ -178,10 +183,10 @@ def _fit_at(
             break
         found = tuple(dataclasses.replace(misfit, pieces=shorter) for misfit in found)
         time_courses, misfits = leave_out(time_courses, found), misfits + found
-    return time_courses, after, shot, initial, misfits
+    return Reached(time_courses, after, shot, initial, misfits)
 
 
-def _followed(dynamics: Dynamics, segments: Segments, state: _State) -> _State:
+def _followed(dynamics: Dynamics, segments: Segments, state: ShootingState) -> ShootingState:
     """The state before a fit, its solutions followed through these segments."""
     flat = state.fitted.reshape(-1, state.fitted.shape[-1]).copy()
     initial = jnp.asarray(flat)[segments.frames[:, 0]]
@@ -194,10 +199,10 @@ def _at_horizon(
     time_courses: TimeCourses,
     dynamics: Dynamics,
     segments: Segments,
-    state: _State,
+    state: ShootingState,
     prior: tuple[Parameters, Parameters],
     config: RecoverConfig,
-) -> tuple[_State, Shot, Array]:
+) -> tuple[ShootingState, Shot, Array]:
     """Fit at one horizon and pass on parameters, fitted states and noise."""
     shot = _aim(segments, state, prior, config)
     initial = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[segments.frames[:, 0]]
@@ -212,11 +217,14 @@ def _at_horizon(
     known = shot.weights.shape[0] * time_courses.num_metabolites + len(parameters)
     shrinkage = max(1.0 - known / float(segments.mask.sum()), 0.1)
     noise = _noise(time_courses, fitted, config, shrinkage)
-    return _State(parameters, fitted, noise, lost), shot, initial
+    return ShootingState(parameters, fitted, noise, lost), shot, initial
 
 
 def _aim(
-    segments: Segments, state: _State, prior: tuple[Parameters, Parameters], config: RecoverConfig
+    segments: Segments,
+    state: ShootingState,
+    prior: tuple[Parameters, Parameters],
+    config: RecoverConfig,
 ) -> Shot:
     """Set weights and pseudo-values from the present fit."""
     modelled = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[segments.frames]
@@ -269,7 +277,7 @@ def _prior(
 
 
 def _goodness(
-    time_courses: TimeCourses, state: _State, shot: Shot, parameters: int
+    time_courses: TimeCourses, state: ShootingState, shot: Shot, parameters: int
 ) -> tuple[float, np.ndarray]:
     """Chi-square per degree of freedom, and a result code for each trajectory."""
     segments = shot.segments
@@ -288,13 +296,13 @@ def _goodness(
     return float(squares.sum() / max(free, 1)), codes
 
 
-def _squares(shot: Shot, state: _State) -> Float[np.ndarray, "segments horizon metabolites"]:
+def _squares(shot: Shot, state: ShootingState) -> Float[np.ndarray, "segments horizon metabolites"]:
     """Squared residuals in units of their variance."""
     states = jnp.asarray(state.fitted.reshape(-1, state.fitted.shape[-1]))[shot.segments.frames]
     return np.asarray(shot.weights * (shot.values - states) ** 2)
 
 
-def _stops(state: _State, segments: Segments) -> Int[np.ndarray, "stops 3"]:
+def _stops(state: ShootingState, segments: Segments) -> Int[np.ndarray, "stops 3"]:
     """Where the solution of a segment went to exactly 0."""
     modelled = state.fitted.reshape(-1, state.fitted.shape[-1])[np.asarray(segments.frames)]
     segment, place, metabolite = np.nonzero((modelled[:, 1:] == 0.0) & (modelled[:, :-1] > 0.0))
@@ -332,7 +340,7 @@ def expected_information(
     prior, _ = _prior(dynamics, start.smooth, np.asarray(time_courses.times), coefficients)
     noise = _noise(time_courses, start.smooth, config, shrinkage=SHRINKAGE_OF_SMOOTHING)
     lost = np.zeros(time_courses.num_trajectories, bool)
-    state = _State(parameters, start.smooth, noise, lost)
+    state = ShootingState(parameters, start.smooth, noise, lost)
     horizon = max([h for h in config.horizons if h <= time_courses.num_frames], default=16)
     segments = cut(time_courses, horizon, kept)
     total = segments.mask.sum()

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from escapement_jax.homeostasis.regression.equations import Factor
 from escapement_jax.homeostasis.shooting.dynamics import Dynamics, Parameters
 from escapement_jax.homeostasis.shooting.segments import Segments
+from escapement_jax.training.devices import batched, num_devices, padded
 
 MOST_STEPS = 12
 LARGEST_DAMPING = 1e4
@@ -78,11 +79,17 @@ def profile(
         response = inverse @ cross.T
         return total + whole[:size, :size] - cross @ response, (response, inverse)
 
-    segments = shot.segments
-    items = (segments.activities, initial, segments.intervals, shot.weights)
+    segments, count = shot.segments, initial.shape[0]
+    items = padded((segments.activities, initial, segments.intervals, shot.weights))
+    # What pads carries no weight, and so no information.
+    real = jnp.arange(items[3].shape[0]) < count
+    items = (*items[:3], jnp.where(real[:, None, None], items[3], 0.0))
+    parts = jax.tree.map(lambda leaf: leaf.reshape(num_devices(), -1, *leaf.shape[1:]), items)
     start = jnp.zeros((size, size), parameters.dtype)
-    information, (response, inverse) = jax.lax.scan(add, start, items)
-    return Profile(information, response, inverse)
+    # One segment after the other on each device, the devices side by side.
+    information, found = jax.vmap(lambda part: jax.lax.scan(add, start, part))(batched(parts))
+    response, inverse = (leaf.reshape(-1, *leaf.shape[2:])[:count] for leaf in found)
+    return Profile(jnp.sum(information, axis=0), response, inverse)
 
 
 @eqx.filter_jit
@@ -96,7 +103,8 @@ def solve_segments(
     solve = lambda activity, state, intervals: dynamics.states(  # noqa: E731
         parameters, activity, state, intervals
     )
-    return jax.vmap(solve)(segments.activities, initial, segments.intervals)
+    items = padded((segments.activities, initial, segments.intervals))
+    return jax.vmap(solve)(*items)[: initial.shape[0]]
 
 
 @eqx.filter_jit

@@ -69,7 +69,7 @@ def _pieces(restarts: np.ndarray, horizon: int) -> list[tuple[int, int]]:
     ends = np.append(begins[1:], len(restarts))
     return [
         (start, min(start + horizon, end))
-        for begin, end in zip(begins, ends, strict=True)
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
         for start in range(begin, end, horizon)
         if min(start + horizon, end) - start > 1
     ]

@@ -108,9 +108,7 @@ def test_a_move_keeps_the_tree_at_the_edges_of_windows(passed, shift):
 def test_sweeps_in_windows_leave_valid_graphs_that_agree_between_chunks(passed):
     problem, graphs = passed
     ticks = []
-    swept = gibbs_sweep(
-        jax.random.key(3), graphs, problem, windows=3, tick=lambda: ticks.append(None)
-    )
+    swept = gibbs_sweep(jax.random.key(3), graphs, problem, windows=3, moved=ticks.append)
     assert len(ticks) == HAPLOTYPES
     check_whole(swept, problem)
 

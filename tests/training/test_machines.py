@@ -1,0 +1,54 @@
+"""Two processes on this machine share one fit, over loopback."""
+
+import multiprocessing
+import socket
+
+import jax
+import numpy as np
+import pytest
+
+from escapement_jax.training.machines import Machines
+from tests.reference.two_machines import THIRD, work
+
+PROCESSES = multiprocessing.get_context("forkserver")
+SECONDS = 240
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def run(output, cache, processes):
+    coordinator = f"127.0.0.1:{free_port()}" if processes > 1 else None
+    words = [(output, cache, coordinator, process, processes) for process in range(processes)]
+    started = [PROCESSES.Process(target=work, args=one) for one in words]
+    for one in started:
+        one.start()
+    for one in started:
+        one.join(SECONDS)
+        code = one.exitcode
+        one.kill()
+        assert code == 0
+    paths = [output / f"result {processes} {process}.npz" for process in range(processes)]
+    return [dict(np.load(path)) for path in paths]
+
+
+def test_two_processes_fit_what_one_does(tmp_path):
+    PROCESSES.set_forkserver_preload(["tests.reference.survivors", "tests.reference.two_machines"])
+    cache = jax.config.jax_compilation_cache_dir or str(tmp_path / "cache")
+    [alone] = run(tmp_path, cache, 1)
+    first, second = run(tmp_path, cache, 2)
+    for name in alone:
+        # The same on all processes to the last bit; sums in another order than of one process.
+        np.testing.assert_array_equal(first[name], second[name])
+        if name != "third":
+            np.testing.assert_allclose(first[name], alone[name], rtol=1e-9, atol=1e-9)
+    assert first["third"] == THIRD + THIRD
+
+
+def test_numbers_are_needed():
+    with pytest.raises(ValueError, match="needs --processes and --process"):
+        Machines("127.0.0.1:1234")
+    assert Machines("auto").processes is None
