@@ -19,10 +19,10 @@ class Execution:
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints; one is also written when the run is told to stop."""
     devices: int | None = None
-    """Devices of this machine to spread a batch over; default: all."""
+    """Devices of this machine to spread a batch over; default: all, but one for infer."""
     memory_limit: float | None = None
-    """Memory on each device that a batch may take, in GB of 10^9 bytes; larger batches are worked
-    on in groups, with the same result. Default: no limit."""
+    """Memory on each device that the messages of a threading may take (infer), in GB of 10^9 bytes;
+    more chains are threaded in groups, with the same random numbers. Default: no limit."""
     precision: Literal["float32", "float64"] | None = None
     """Precision of real numbers, where the verb permits both; default: float32, but float64 for
     recover and for stiff models."""

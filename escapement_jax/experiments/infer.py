@@ -33,6 +33,7 @@ from escapement_jax.io.read_genotypes import read_genotypes
 from escapement_jax.io.run_directory import CONFIG_FILE
 from escapement_jax.plotting.genealogy import save_figures
 from escapement_jax.plotting.predictive_checks import save_check_figures
+from escapement_jax.training.devices import device_mesh
 from escapement_jax.training.run_log import note, note_warnings
 from escapement_jax.training.run_report import RunReport
 
@@ -74,7 +75,10 @@ def run_infer(
     if genome:
         identity = dataclasses.replace(identity, inputs={**identity.inputs, "genome": genome})
     survival = surviving_run(output, identity, execution)
-    with survival as (directory, keeper), RunReport() as report, chosen_precision(execution):
+    # Chains are on one device unless more are asked for: that they agree is not measured yet.
+    mesh = device_mesh(execution.devices or 1, batch=config.num_chains, what="chains")
+    precision = chosen_precision(execution)
+    with survival as (directory, keeper), RunReport() as report, precision, mesh:
         genotypes, maps = read_genomes(input, config)
         note(
             "read",

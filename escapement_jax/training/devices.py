@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 AXIS = "batch"
@@ -129,6 +130,6 @@ def _spec(axis: int | None) -> PartitionSpec:
 
 
 def _place(leaf: jax.Array, spec: PartitionSpec) -> jax.Array:
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, Tracer):
         return jax.lax.with_sharding_constraint(leaf, spec)
     return jax.device_put(leaf, NamedSharding(jax.sharding.get_mesh(), spec))

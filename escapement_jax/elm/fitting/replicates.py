@@ -84,8 +84,9 @@ def _side_by_side(
 
     def some(genotypes: Genotypes, arrays: AbstractNetwork, data: tuple) -> TrainingRun:
         def one(network: AbstractNetwork, *each: Array) -> TrainingRun:
-            *rows, key = each
-            return train(network, genotypes, *rows, recipe, key=key)
+            phenotypes, train_rows, validation_rows, key = each
+            rows = (train_rows, validation_rows)
+            return train(network, genotypes, phenotypes, *rows, recipe, key=key)
 
         return eqx.filter(eqx.filter_vmap(one)(eqx.combine(arrays, rest), *data), eqx.is_array)
 
