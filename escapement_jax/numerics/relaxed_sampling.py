@@ -66,7 +66,7 @@ def gumbel_sigmoid(
 
 
 def straight_through_sigmoid(soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Return 1 where a relaxed Bernoulli draw exceeds one half and 0 elsewhere, its gradient kept."""
+    """Return 1 where a relaxed Bernoulli draw exceeds one half and 0 elsewhere, gradient kept."""
     return (soft > 0.5).astype(soft.dtype) + soft - jax.lax.stop_gradient(soft)
 
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from tests.reference.copying_reference import Mosaic
 
-Path = tuple[tuple[int, int], ...]  # (break, state) of every bin; a state is parent * levels + level
+Path = tuple[
+    tuple[int, int], ...
+]  # (break, state) of every bin; a state is parent * levels + level
 
 
 def all_paths(

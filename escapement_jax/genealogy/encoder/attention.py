@@ -29,9 +29,7 @@ class HaplotypeAttention(eqx.Module):
     outputs: Dense
     num_heads: int = eqx.field(static=True)
 
-    def __init__(
-        self, channels: int, num_heads: int, pair_features: int, *, key: PRNGKey
-    ) -> None:
+    def __init__(self, channels: int, num_heads: int, pair_features: int, *, key: PRNGKey) -> None:
         inputs_key, pairs_key, outputs_key = jax.random.split(key, 3)
         self.inputs = Dense(channels, 3 * channels, key=inputs_key)
         self.pairs = Dense(pair_features, num_heads, key=pairs_key)
@@ -82,8 +80,9 @@ class SiteAttention(eqx.Module):
         that of all pairs of sites, all pairs are masked.
         """
         attend = banded if hidden.shape[1] > 3 * self.window else dense
-        heads = _split(self.inputs(hidden), self.num_heads)
-        mixed = attend(*heads, positions, real, jnp.exp(self.log_rates), self.window)
+        query, key, value = _split(self.inputs(hidden), self.num_heads)
+        rates = jnp.exp(self.log_rates)
+        mixed = attend(query, key, value, positions, real, rates, self.window)
         return self.outputs(mixed.reshape(hidden.shape))
 
 

@@ -11,6 +11,7 @@ hold no parameters, and are made once for all steps of a training.
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -66,7 +67,7 @@ def pair_features(
     last = columns.positions[-1:]
     nothing = (jnp.zeros_like(ahead[0][:1]), jnp.full_like(ahead[1][:1], last[0] + scales[-1]))
     next_site = jnp.searchsorted(columns.positions, places)
-    rows = tuple(jnp.concatenate(both)[next_site] for both in zip(ahead, nothing, strict=True))
+    rows = jax.tree.map(lambda *both: jnp.concatenate(both)[next_site], ahead, nothing)
     sites = jnp.maximum(jnp.concatenate([columns.positions, last])[next_site], places)
     return PairFeatures(
         at_sites=jnp.concatenate([right, left], axis=-1),

@@ -43,7 +43,9 @@ class SiteColumns(eqx.Module):
             raise ValueError(f"{count} sites do not fit into {size} columns; there must be one")
         if np.any(np.diff(positions) < 0):
             site = int(np.argmax(np.diff(positions) < 0)) + 1
-            raise ValueError(f"positions must never decrease, but do at site {site}; sort the sites")
+            raise ValueError(
+                f"positions must never decrease, but do at site {site}; sort the sites"
+            )
         padding = (0, size - count)
         return cls(
             alleles=jnp.asarray(np.pad(haplotypes, [padding, (0, 0)]).T, jnp.int8),

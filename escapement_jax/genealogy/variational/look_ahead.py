@@ -56,9 +56,7 @@ def exact_look_ahead(model: CopyingModel, counts: PairCounts) -> StatePotentials
 
 
 @functools.partial(jax.jit, static_argnames="group")
-def coarse_look_ahead(
-    model: CopyingModel, counts: PairCounts, *, group: int
-) -> StatePotentials:
+def coarse_look_ahead(model: CopyingModel, counts: PairCounts, *, group: int) -> StatePotentials:
     """`log beta_l` as if at most one break fell into the rest of each group of bins.
 
     Args:

@@ -76,9 +76,7 @@ class Twist(eqx.Module):
     normaliser: Message
 
 
-def twist(
-    model: CopyingModel, laws: BinLaws, states: Message, breaks: PerHaplotype
-) -> Twist:
+def twist(model: CopyingModel, laws: BinLaws, states: Message, breaks: PerHaplotype) -> Twist:
     """Prepare the transition into one bin.
 
     Args:
@@ -217,9 +215,7 @@ def _step(
     probabilities = resample(stay + join, inputs)
 
     broken = jnp.sum(join, axis=(1, 2))
-    log_level = jnp.einsum(
-        "it,itu,iu->i", leave, _xlogx(model.reattachment), here.landing
-    )
+    log_level = jnp.einsum("it,itu,iu->i", leave, _xlogx(model.reattachment), here.landing)
     log_parent = _mean(join, _safe_log(model.parent_prior)[:, :, None])
     coalescent = log_level + log_parent
     left = (leave * here.ending) * jnp.exp(-potentials.breaks)[:, None]

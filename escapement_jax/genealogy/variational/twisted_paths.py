@@ -109,9 +109,7 @@ def path_log_probabilities(
     first = jax.tree.map(lambda leaf: leaf[0], twists)
     broken = path.breaks[1:]
     log_twist = jnp.sum(here, axis=0) - jnp.log(first_normaliser(model, first))
-    log_twist += jnp.sum(
-        jnp.where(broken, potentials.breaks[1:], 0.0) - jnp.log(before), axis=0
-    )
+    log_twist += jnp.sum(jnp.where(broken, potentials.breaks[1:], 0.0) - jnp.log(before), axis=0)
     emissions = jax.vmap(functools.partial(log_emission, model))(model.bins, counts)
     log_data = jnp.sum(jax.vmap(_at)(emissions, path.parents, path.levels), axis=0)
     log_prior = _log_prior(model, path)
