@@ -52,7 +52,8 @@ class GroupedAdam:
         Returns:
             Parameters and moments.
         """
-        norm = optax.global_norm(gradients)
+        squares = [jnp.sum(slope**2) for slope in jax.tree.leaves(gradients)]
+        norm = jnp.sqrt(sum(squares))
         shrink = jnp.minimum(1.0, self.clip / jnp.maximum(norm, self.clip))
         moved, updated = {}, {}
         for name, group in parameters.items():

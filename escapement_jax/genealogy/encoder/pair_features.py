@@ -72,7 +72,7 @@ def pair_features(
     return PairFeatures(
         at_sites=jnp.concatenate([right, left], axis=-1),
         beyond=_features(rows, sites, places, scales),
-        next_site=jnp.minimum(next_site, last_real(columns)),
+        next_site=jnp.minimum(next_site, last_real(columns).astype(next_site.dtype)),
     )
 
 
