@@ -117,5 +117,5 @@ def _simulated(config: PretrainConfig, size: float, index: int) -> tuple:
         seed=config.seed * 10_000 + index + 1,
     )
     trees, haplotypes, positions = simulate_genealogy(simulated)
-    span = {"start": 0, "end": config.sequence_length}
-    return trees, Genotypes.from_arrays(haplotypes, positions, **span)
+    end = config.sequence_length
+    return trees, Genotypes.from_arrays(haplotypes, positions, start=0, end=end)
