@@ -15,6 +15,7 @@ The exact look-ahead has gap 0 by construction. Steps are those until the gap is
 
 import argparse
 import dataclasses
+import json
 import time
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from escapement_jax.genealogy.variational.twisted_chain import twisted_bound
 SIZE, MUTATION, RECOMBINATION, LENGTH = 1e4, 1.25e-8, 1e-8, 100_000
 NEAR = 5.0
 GROUPS = (1, 2, 4, 8, 16)
+FAMILIES = ("from_scratch", "distilled", "on_look_ahead_4", "from_true_trees", "mainspring")
 
 
 def data(seed):
@@ -117,6 +119,7 @@ def main():
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--genomes", type=int, default=16)
+    parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=FAMILIES)
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
     steps = arguments.steps
@@ -126,33 +129,39 @@ def main():
     model = genome.data.model(PiecewiseConstant.constant(SIZE), genome.grid)
     evidence = float(log_evidence(model, genome.data.counts).sum())
     rows = without_network(genome, evidence)
-    result = {"evidence": evidence, "sites": genotypes.num_sites, "seed": arguments.seed}
-
-    def add(name, *inputs, **options):
-        rows[name] = trained(genotypes, trees, *inputs, evidence, **options)
-        print(name, rows[name], flush=True)
+    if arguments.output.exists():  # families trained before are kept
+        rows = json.loads(arguments.output.read_text())["families"] | rows
+    started = {
+        "from_scratch": scratch,
+        "distilled": dataclasses.replace(scratch, warm_start="distil"),
+        "on_look_ahead_4": settings(steps, look_ahead=4),
+        "from_true_trees": dataclasses.replace(scratch, warm_start="trees"),
+        "mainspring": scratch,
+    }
+    for family in arguments.families:
+        network, seconds = None, 0.0
+        if family == "mainspring":
+            network, seconds = mainspring(steps, arguments.genomes)
+        row = trained(genotypes, trees, started[family], evidence, network=network)
+        row["cpu_seconds_warm_start"] += seconds
+        rows[f"encoder_{family}"] = row
+        print(family, row, flush=True)
+        result = {"evidence": evidence, "sites": genotypes.num_sites, "seed": arguments.seed}
         write_result(arguments.output, result | {"families": rows})
 
-    add("encoder_from_scratch", scratch)
-    add("encoder_distilled", dataclasses.replace(scratch, warm_start="distil"))
-    add("encoder_on_look_ahead_4", settings(steps, look_ahead=4))
-    add("encoder_from_true_trees", dataclasses.replace(scratch, warm_start="trees"))
+
+def mainspring(steps, genomes):
     start = time.process_time()
-    mainspring = pretrain(
-        PretrainConfig(
-            haplotypes=8,
-            genomes=arguments.genomes,
-            population_spread=0.0,
-            look_ahead=0,
-            steps=steps,
-            learning_rate=2e-3,
-            seed=100,
-        )
+    config = PretrainConfig(
+        haplotypes=8,
+        genomes=genomes,
+        population_spread=0.0,
+        look_ahead=0,
+        steps=steps,
+        learning_rate=2e-3,
+        seed=100,
     )
-    seconds = time.process_time() - start
-    add("encoder_mainspring", scratch, network=mainspring.network)
-    rows["encoder_mainspring"]["cpu_seconds_warm_start"] = seconds
-    write_result(arguments.output, result | {"families": rows})
+    return pretrain(config).network, time.process_time() - start
 
 
 if __name__ == "__main__":

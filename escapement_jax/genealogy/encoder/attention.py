@@ -100,7 +100,7 @@ def dense(
     seen = _visible(index, index, real, window)
     bias = _distance_bias(positions, positions, rates)
     scores = jnp.einsum("nlhc,nmhc->nhlm", query, key) * query.shape[-1] ** -0.5
-    scores = jnp.where(seen[None, None], scores + bias[None], -jnp.inf)
+    scores = jnp.where(seen[None, None], scores + bias[None], _unseen(scores))
     return jnp.einsum("nhlm,nmhc->nlhc", jax.nn.softmax(scores, axis=-1), value)
 
 
@@ -146,8 +146,7 @@ def banded(
     )
     scores = jnp.einsum("nglhc,ngmhc->nghlm", chunks(query, 1), neighbours(key, 1))
     scores = scores * query.shape[-1] ** -0.5 + bias[None]
-    # A finite mask: where nothing is seen, in padding, the mean of anything will do.
-    scores = jnp.where(seen[None, :, None], scores, float(jnp.finfo(scores.dtype).min))
+    scores = jnp.where(seen[None, :, None], scores, _unseen(scores))
     mixed = jnp.einsum("nghlm,ngmhc->nglhc", jax.nn.softmax(scores, axis=-1), neighbours(value, 1))
     return mixed.reshape(query.shape[0], -1, *query.shape[2:])[:, :num_sites]
 
@@ -157,6 +156,11 @@ def _visible(
 ) -> Bool[Array, "rows columns"]:
     near = jnp.abs(rows[:, None] - columns[None, :]) <= window
     return near & real[None, :]
+
+
+def _unseen(scores: Array) -> float:
+    """A finite mask: where nothing is seen, in padding, the mean of anything will do."""
+    return float(jnp.finfo(scores.dtype).min)
 
 
 def _distance_bias(
