@@ -16,8 +16,8 @@ class Potentials(eqx.Module):
             not used.
     """
 
-    states: StatePotentials
-    breaks: Float[Array, "bins haplotypes"]
+    states: Float[Array, "*windows bins haplotypes parents levels"]
+    breaks: Float[Array, "*windows bins haplotypes"]
 
     def __add__(self, states: StatePotentials) -> "Potentials":
         return Potentials(self.states + states, self.breaks)

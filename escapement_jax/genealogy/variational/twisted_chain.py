@@ -46,13 +46,13 @@ class Bound(eqx.Module):
         entropy: `H(q)`.
     """
 
-    mutation: PerHaplotype
-    coalescent: PerHaplotype
-    breakpoint: PerHaplotype
-    entropy: PerHaplotype
+    mutation: Float[Array, "*haplotypes"]
+    coalescent: Float[Array, "*haplotypes"]
+    breakpoint: Float[Array, "*haplotypes"]
+    entropy: Float[Array, "*haplotypes"]
 
     @property
-    def elbo(self) -> PerHaplotype:
+    def elbo(self) -> Float[Array, "*haplotypes"]:
         """The bound: the sum of its terms."""
         return self.mutation + self.coalescent + self.breakpoint + self.entropy
 
