@@ -185,7 +185,6 @@ def main():
     seconds = result["cpu_seconds"]
     result["encoder_torch_over_jax"] = seconds["encoder_torch"] / seconds["encoder_jax"]
     write_result(arguments.output, result)
-    print(result)
 
 
 if __name__ == "__main__":

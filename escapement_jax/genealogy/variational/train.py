@@ -237,28 +237,7 @@ def train_towards(
     )
     arrays, rest = eqx.partition(network, eqx.is_inexact_array)
     optimiser = GroupedAdam({"network": learning_rate}, clip)
-
-    def loss(parameters: PyTree, one: tuple[Genome, CopyingModel, Target]) -> Float[Array, ""]:
-        genome, model, target = one
-        window = jax.tree.map(lambda leaf: leaf[0], genome.windows)
-        residual = eqx.combine(parameters["network"], rest)(
-            window.columns, window.features, genome.grid.times
-        )
-        counts = genome.data.counts
-        potentials = residual + analytic_potentials(model, counts, genome.look_ahead)
-        return -jnp.sum(expected_log_probability(model, potentials, target))
-
-    def step(data: tuple, state: tuple, index: Int[Array, ""]) -> tuple[tuple, Float[Array, ""]]:
-        parameters, moments, key = state
-        key, choice_key = jax.random.split(key)
-        chosen = jax.random.randint(choice_key, (), 0, len(genomes))
-        one = jax.tree.map(lambda leaf: leaf[chosen], data)
-        value, gradients = jax.value_and_grad(loss)(parameters, one)
-        parameters, moments = optimiser.step(parameters, gradients, moments, {})
-        return (parameters, moments, key), -value
-
     parameters = {"network": arrays}
-    state = (parameters, optimiser.init(parameters), key)
     with progress_bar(steps, "warm start", enabled=progress, unit="step") as bar:
 
         def after_chunk(taken: int, values: np.ndarray) -> bool:
@@ -266,12 +245,32 @@ def train_towards(
             return False
 
         (parameters, _, _), values = run_in_chunks(
-            step,
+            _target_step(optimiser, rest, len(genomes)),
             everything,
-            state,
+            (parameters, optimiser.init(parameters), key),
             num_steps=steps,
             chunk_size=min(CHUNK_STEPS, steps),
             after_chunk=after_chunk,
         )
-    per_entry = values / max(targets[0].breaks.size, 1)
-    return eqx.combine(parameters["network"], rest), per_entry
+    return eqx.combine(parameters["network"], rest), values / targets[0].breaks.size
+
+
+def _target_step(optimiser: GroupedAdam, rest: PotentialNetwork, num_genomes: int) -> Any:
+    def loss(parameters: PyTree, one: tuple[Genome, CopyingModel, Target]) -> Float[Array, ""]:
+        genome, model, target = one
+        window = jax.tree.map(lambda leaf: leaf[0], genome.windows)
+        network = eqx.combine(parameters["network"], rest)
+        residual = network(window.columns, window.features, genome.grid.times)
+        analytic = analytic_potentials(model, genome.data.counts, genome.look_ahead)
+        return -jnp.sum(expected_log_probability(model, residual + analytic, target))
+
+    def step(data: tuple, state: tuple, index: Int[Array, ""]) -> tuple[tuple, Float[Array, ""]]:
+        parameters, moments, key = state
+        key, choice_key = jax.random.split(key)
+        chosen = jax.random.randint(choice_key, (), 0, num_genomes)
+        one = jax.tree.map(lambda leaf: leaf[chosen], data)
+        value, gradients = jax.value_and_grad(loss)(parameters, one)
+        parameters, moments = optimiser.step(parameters, gradients, moments, {})
+        return (parameters, moments, key), -value
+
+    return step
