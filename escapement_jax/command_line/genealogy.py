@@ -1,4 +1,4 @@
-"""Verbs on genealogies: infer, calibrate, simulate genealogy."""
+"""Verbs on genealogies: infer, train, pretrain, calibrate, simulate genealogy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from escapement_jax.command_line.verb import (
 from escapement_jax.config.calibration import CalibrateConfig
 from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.genealogy import InferConfig, SimulateGenealogyConfig
+from escapement_jax.config.training import PretrainConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,66 @@ class Calibrate(ComputingVerb):
         )
 
 
+@dataclass(frozen=True)
+class Train(Verb):
+    """Train a variational posterior of the copying model on phased genomes, without simulations.
+
+    Writes weights.eqx, summary.json, history.csv, sizes_along.csv, demography.csv and figures/
+    into the output folder.
+    """
+
+    input: Input
+    """Phased genomes: .vcf, .vcf.gz, .bcf, .vcz, .trees or .tsz."""
+    output: Path
+    """Folder to write; it appears when the run has succeeded."""
+    settings: tyro.conf.OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+    config: Path | None = None
+    """TOML file whose [train] table sets the options below; the command line overrides it."""
+    progress: Progress = False
+    """Show a progress bar."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Replace an existing output folder."""
+
+    def run(self) -> None:
+        """Run the training and write its folder."""
+        self.settings.check_complete()
+        from escapement_jax.experiments.train import run_train
+
+        run_train(self.input, self.output, self.settings, progress=self.progress, force=self.force)
+
+
+@dataclass(frozen=True)
+class Pretrain(Verb):
+    """Train the encoder on simulated genomes of known genealogy, to warm-start `train`.
+
+    Writes weights.eqx and summary.json into the output folder.
+    """
+
+    output: Path
+    """Folder to write; it appears when the run has succeeded."""
+    settings: tyro.conf.OmitArgPrefixes[PretrainConfig] = field(default_factory=PretrainConfig)
+    config: Path | None = None
+    """TOML file whose [pretrain] table sets the options below; the command line overrides it."""
+    progress: Progress = False
+    """Show a progress bar."""
+    verbose: Verbose = False
+    """Show the traceback of an error."""
+    force: Force = False
+    """Replace an existing output folder."""
+
+    def run(self) -> None:
+        """Simulate, train and write the folder."""
+        from escapement_jax.experiments.pretrain import run_pretrain
+
+        run_pretrain(self.output, self.settings, progress=self.progress, force=self.force)
+
+
 GENEALOGY_VERBS: dict[str, Callable[..., Verb]] = {
     "infer": Infer,
+    "train": Train,
+    "pretrain": Pretrain,
     "calibrate": Calibrate,
     "simulate genealogy": SimulateGenealogy,
 }

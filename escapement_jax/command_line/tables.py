@@ -12,6 +12,7 @@ from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.homeostasis import RecoverConfig
 from escapement_jax.config.homeostasis_simulation import SimulateHomeostasisConfig
 from escapement_jax.config.toml import closest, read_document, read_toml, table_names
+from escapement_jax.config.training import PretrainConfig, TrainConfig
 
 CONFIGURATIONS = {
     config_class.table_name: config_class
@@ -19,6 +20,8 @@ CONFIGURATIONS = {
         InferConfig,
         SimulateGenealogyConfig,
         CalibrateConfig,
+        TrainConfig,
+        PretrainConfig,
         DecomposeConfig,
         SimulateElmConfig,
         ExploreConfig,

@@ -1,1 +1,1 @@
-"""What every fit shares: progress on the terminal and the report of a run."""
+"""What every fit shares: loop, optimiser, when to stop, progress, and the report of a run."""

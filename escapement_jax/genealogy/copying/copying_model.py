@@ -153,8 +153,8 @@ def log_evidence(model: CopyingModel, counts: PairCounts) -> Float[Array, " hapl
         Natural logarithms.
     """
     step = functools.partial(_forward_step, model)
-    _, log_masses = checkpointed_scan(step, _initial(model), (model.bins, counts))
-    return jnp.where(_has_others(model), jnp.sum(log_masses, axis=0), 0.0)
+    _, log_masses = checkpointed_scan(step, initial_law(model), (model.bins, counts))
+    return jnp.where(has_others(model), jnp.sum(log_masses, axis=0), 0.0)
 
 
 @functools.partial(jax.jit, static_argnames="levels_only")
@@ -178,11 +178,11 @@ def posterior_marginals(
     ) -> tuple[_Message, Array]:
         posterior, _ = normalise(forward * message)
         emission, _ = _emission(model, *item)
-        before = _pull_back(model, item[0], emission * message)
+        before = pull_back(model, item[0], emission * message)
         return before, posterior.sum(axis=1) if levels_only else posterior
 
     step = functools.partial(_forward_step, model)
-    start = _initial(model)
+    start = initial_law(model)
     inputs = (model.bins, counts)
     return forward_backward_scan(step, start, visit, jnp.ones_like(start), inputs)
 
@@ -233,7 +233,7 @@ def sample_paths(
         is_parent = jax.nn.one_hot(parents, num_haplotypes, dtype=weights.dtype)
         is_level = jax.nn.one_hot(levels, num_levels, dtype=weights.dtype)
         chosen = is_parent[:, :, None] * is_level[:, None, :]
-        return _pull_back(model, laws, chosen), (parents, levels)
+        return pull_back(model, laws, chosen), (parents, levels)
 
     def visit(
         messages: Float[Array, "draws haplotypes parents levels"], forward: _Message, item: tuple
@@ -245,7 +245,7 @@ def sample_paths(
     def step(forward: _Message, item: tuple) -> tuple:
         return _forward_step(model, forward, item[0])
 
-    start = _initial(model)
+    start = initial_law(model)
     messages = jnp.broadcast_to(jnp.ones_like(start)[None], (num_draws, *start.shape))
     inputs = ((model.bins, counts), uniforms)
     paths = forward_backward_scan(step, start, visit, messages, inputs)
@@ -313,28 +313,34 @@ def fit_population_size(
     return PopulationSizeFit(sizes, values)
 
 
-def _initial(model: CopyingModel) -> _Message:
+def initial_law(model: CopyingModel) -> _Message:
+    """Probability of every state in the first bin."""
     return model.parent_prior[:, :, None] * model.entry[:, None, :]
 
 
-def _has_others(model: CopyingModel) -> Bool[Array, " haplotypes"]:
+def has_others(model: CopyingModel) -> Bool[Array, " haplotypes"]:
     """Whether a haplotype has others to copy; only the first of the sequence has none."""
     return jnp.diagonal(model.parent_prior) == 0
+
+
+def log_emission(model: CopyingModel, laws: BinLaws, counts: PairCounts) -> _Message:
+    """Log probability of one bin's data in every state; 0 for a haplotype that has no others."""
+    per_site = counts.compared[:, :, None] * laws.log_agree[None, None, :]
+    per_site += counts.differences[:, :, None] * (laws.log_differ - laws.log_agree)[None, None, :]
+    unmatched = (counts.observed[:, None] - counts.compared)[:, :, None]
+    per_base = (counts.invariant_bases * laws.log_unchanged)[None, None, :]
+    log_emission = per_site - float(np.log(2.0)) * unmatched + per_base
+    return jnp.where(has_others(model)[:, None, None], log_emission, 0.0)
 
 
 def _emission(
     model: CopyingModel, laws: BinLaws, counts: PairCounts
 ) -> tuple[_Message, Float[Array, " haplotypes"]]:
     """Probability of a bin's data in every state, relative to its largest, and the log of that."""
-    per_site = counts.compared[:, :, None] * laws.log_agree[None, None, :]
-    per_site += counts.differences[:, :, None] * (laws.log_differ - laws.log_agree)[None, None, :]
-    unmatched = (counts.observed[:, None] - counts.compared)[:, :, None]
-    per_base = (counts.invariant_bases * laws.log_unchanged)[None, None, :]
-    log_emission = per_site - float(np.log(2.0)) * unmatched + per_base
-    log_emission = jnp.where(_has_others(model)[:, None, None], log_emission, 0.0)
-    log_emission = jnp.where(model.parent_prior[:, :, None] > 0, log_emission, -jnp.inf)
-    scale = lax.stop_gradient(jnp.max(log_emission, axis=(1, 2)))
-    return jnp.exp(log_emission - scale[:, None, None]), scale
+    allowed = model.parent_prior[:, :, None] > 0
+    log_likelihood = jnp.where(allowed, log_emission(model, laws, counts), -jnp.inf)
+    scale = lax.stop_gradient(jnp.max(log_likelihood, axis=(1, 2)))
+    return jnp.exp(log_likelihood - scale[:, None, None]), scale
 
 
 def _forward_step(
@@ -352,7 +358,7 @@ def _forward_step(
     return forward, log_mass + scale
 
 
-def _pull_back(model: CopyingModel, laws: BinLaws, message: _Message) -> _Message:
+def pull_back(model: CopyingModel, laws: BinLaws, message: _Message) -> _Message:
     """Expectation of a message over the next state, for every state before it, scaled to 1."""
     landed = jnp.einsum("ij,iju->iu", model.parent_prior, message)
     moved = jnp.einsum("itu,iu->it", model.reattachment, landed)
