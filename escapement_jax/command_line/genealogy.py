@@ -134,7 +134,7 @@ class Calibrate(ComputingVerb):
 
 
 @dataclass(frozen=True)
-class Train(Verb):
+class Train(ComputingVerb):
     """Train a variational posterior of the copying model on phased genomes, without simulations.
 
     Writes weights.eqx, summary.json, history.csv, sizes_along.csv, demography.csv and figures/
@@ -150,8 +150,6 @@ class Train(Verb):
     """TOML file whose [train] table sets the options below; the command line overrides it."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 
@@ -164,7 +162,7 @@ class Train(Verb):
 
 
 @dataclass(frozen=True)
-class Pretrain(Verb):
+class Pretrain(ComputingVerb):
     """Train the encoder on simulated genomes of known genealogy, to warm-start `train`.
 
     Writes weights.eqx and summary.json into the output folder.
@@ -177,8 +175,6 @@ class Pretrain(Verb):
     """TOML file whose [pretrain] table sets the options below; the command line overrides it."""
     progress: Progress = False
     """Show a progress bar."""
-    verbose: Verbose = False
-    """Show the traceback of an error."""
     force: Force = False
     """Replace an existing output folder."""
 

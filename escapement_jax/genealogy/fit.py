@@ -258,15 +258,18 @@ def _fit_pairs(
     problem: ThreadingProblem, config: InferConfig, keeper: Keeper
 ) -> DemographyFit | None:
     """What pairs of haplotypes say of the world, if anything of it is unknown."""
-    rates = {
-        "learn_recombination": config.learn_recombination,
-        "learn_genotype_error": config.learn_genotype_error,
-    }
-    if config.demography == "constant" and not any(rates.values()):
+    learns_rates = config.learn_recombination or config.learn_genotype_error
+    if config.demography == "constant" and not learns_rates:
         return None
     if (kept := keeper.kept(PAIRS)) is not None:
         return unpack_demography(kept, problem, config.demography)
-    fit = fit_demography(problem, config.demography, **rates, seed=config.seed)
+    fit = fit_demography(
+        problem,
+        config.demography,
+        learn_recombination=config.learn_recombination,
+        learn_genotype_error=config.learn_genotype_error,
+        seed=config.seed,
+    )
     keeper.offer(PAIRS, "pairs of haplotypes fitted", lambda: pack_demography(fit))
     return fit
 

@@ -107,9 +107,9 @@ def _pack_world(world: World) -> dict[str, np.ndarray]:
 
 
 def _unpack_world(arrays: _Arrays) -> World:
-    rates = (float(arrays[f"world/{name}"]) for name in _RATES)
+    factor, error = (float(arrays[f"world/{name}"]) for name in _RATES)
     learned = (tuple(arrays[f"world/{name}"]) for name in _LEARNED)
-    return World(*rates, arrays["world/log_sizes"], *learned)
+    return World(factor, error, arrays["world/log_sizes"], *learned)
 
 
 def pack_demography(fit: DemographyFit) -> dict[str, np.ndarray]:

@@ -49,7 +49,8 @@ def sample_mutated_branches(
     below = trees.below(_leaf_likelihoods(genotypes, genotype_error))
     derived = trees.sample_alleles(below, ancestral_misassignment, generator)
     above = np.take_along_axis(derived, np.maximum(parents, 0), axis=1)
-    return np.nonzero((derived != above) & (parents != NO_ITEM))
+    sites, changed = np.nonzero((derived != above) & (parents != NO_ITEM))
+    return sites, changed
 
 
 def _leaf_likelihoods(genotypes: np.ndarray, error: float) -> np.ndarray:
@@ -114,8 +115,8 @@ class _SiteTrees:
         for item in self.order:
             left, right = (self._across(result, child) for child in self._children_of(item))
             alike = left[:, :MIXED] * right[:, :MIXED]
-            mixed = sum(left[:, x] * right[:, y] for x, y in _MIXED_PAIRS)
-            here = np.concatenate([alike, mixed[:, None]], axis=1)
+            pairs = np.stack([left[:, x] * right[:, y] for x, y in _MIXED_PAIRS], axis=1)
+            here = np.concatenate([alike, pairs.sum(axis=1, keepdims=True)], axis=1)
             result[rows, item] = here / here.max(axis=(1, 2), keepdims=True)
         return result
 
