@@ -7,6 +7,7 @@ bins per chunk and record capacity, so each of the functions below compiles once
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,46 +26,54 @@ from escapement_jax.genealogy.threading.forward_filtering import (
     entering_message,
     filter_chunk,
 )
+from escapement_jax.genealogy.threading.look_ahead import LookAhead
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
 
 _Pruned = Sequence[PrunedGraph]
+_Chunk = TypeVar("_Chunk", GenomeChunk, LookAhead | None)
 
 
 # The messages keep the bins as their first axis, as the scans make and read them: with the draws in
 # front they would be copied once each way, and they are most of the memory.
 @jax.jit
-def _filter(pruned, chunks, messages, model):
+def _filter(pruned, chunks, messages, model, look_ahead):
     num_records = pruned.has_record.sum(-1).max()
     num_sites = chunks.num_sites.max()
 
-    def one(pruned, chunk, message):
+    def one(pruned, chunk, message, look_ahead):
+        given = (num_records, num_sites)
+        potential = look_ahead and look_ahead.potential(pruned, chunk, model, num_sites)
         filtered, last, log_evidence = filter_chunk(
-            pruned, chunk, message, model, num_records, num_sites
+            pruned, chunk, message, model, *given, potential
         )
         bulk = (filtered.messages, filtered.masses)
-        return bulk, (filtered.own, filtered.trunk), last, log_evidence
+        return bulk, (filtered.own, filtered.trunk), potential, last, log_evidence
 
-    over_draws = jax.vmap(one, in_axes=(0, None, 0), out_axes=((1, 1), 0, 0, 0))
-    return jax.vmap(over_draws, out_axes=((1, 1), 0, 0, 0))(pruned, chunks, messages)
+    out_axes = ((1, 1), 0, 0, 0, 0)
+    over_draws = jax.vmap(one, in_axes=(0, None, 0, None), out_axes=out_axes)
+    return jax.vmap(over_draws, out_axes=out_axes)(pruned, chunks, messages, look_ahead)
 
 
 @partial(jax.jit, static_argnames="refresh")
-def _extend(keys, bulk, tables, pruned, chunks, last, model, refresh):
-    def grow(key, bulk, tables, pruned, chunk, last):
+def _extend(keys, bulk, tables, potential, pruned, chunks, last, model, refresh):
+    def grow(key, bulk, tables, potential, pruned, chunk, last):
         key_path, key_cuts = jax.random.split(key)
         path = sample_chunk(key_path, FilteredChunk(*bulk, *tables), pruned, chunk, last)
         grown, overflow = regraft(pruned, path)
-        return key_cuts, grown, (path.entering_branch, path.entering_level), overflow
+        entering = (path.entering_branch, path.entering_level)
+        tilt = potential and potential.of_path(path)
+        return key_cuts, grown, entering, overflow, tilt
 
-    over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, None, 0))
-    key_cuts, grown, entering, overflow = jax.vmap(over_draws, in_axes=(0, (1, 1), 0, 0, 0, 0))(
-        keys, bulk, tables, pruned, chunks, last
+    over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, 0, None, 0))
+    over_windows = jax.vmap(over_draws, in_axes=(0, (1, 1), 0, 0, 0, 0, 0))
+    key_cuts, grown, entering, overflow, tilt = over_windows(
+        keys, bulk, tables, potential, pruned, chunks, last
     )
     if refresh:
         num_records = grown.has_record.sum(-1).max()
         anew = partial(refresh_cut_levels, model=model, num_records=num_records)
         grown = jax.vmap(jax.vmap(anew))(key_cuts, grown)
-    return grown, entering, overflow
+    return grown, entering, overflow, tilt
 
 
 @jax.jit
@@ -106,21 +115,31 @@ class _Windows:
 
     pruned: list[PrunedGraph]
     chunks: list[GenomeChunk]
+    look_ahead: list[LookAhead | None]
 
     @classmethod
-    def of(cls, pruned: _Pruned, chunks: Sequence[GenomeChunk], layout: WindowLayout) -> "_Windows":
+    def of(
+        cls,
+        pruned: _Pruned,
+        chunks: Sequence[GenomeChunk],
+        layout: WindowLayout,
+        look_ahead: Sequence[LookAhead] | None = None,
+    ) -> "_Windows":
         void = _void(chunks[0])
+        ahead: Sequence[LookAhead | None] = look_ahead or [None] * len(chunks)
+        blind = _void(ahead[0])
         return cls(
             layout.columns(pruned, _still(pruned[0], 0), _still(pruned[-1], -1)),
             layout.columns(chunks, void, void),
+            layout.columns(ahead, blind, blind),
         )
 
     def filter(self, model: ThreadingModel):
         """Messages and tables of every place, the last message, and the log evidence of draws."""
         message = _start(self.pruned[0], model)
         filtered, evidence = [], []
-        for pruned, chunk in zip(self.pruned, self.chunks, strict=True):
-            *kept, message, log_evidence = _filter(pruned, chunk, message, model)
+        for pruned, chunk, ahead in zip(self.pruned, self.chunks, self.look_ahead, strict=True):
+            *kept, message, log_evidence = _filter(pruned, chunk, message, model, ahead)
             filtered.append(kept)
             evidence.append(log_evidence)
         held = np.asarray(_log_held(message, self.pruned[0]), dtype=np.float64)
@@ -129,7 +148,11 @@ class _Windows:
 
 
 def thread_evidence(
-    pruned: _Pruned, chunks: Sequence[GenomeChunk], model: ThreadingModel, layout: WindowLayout
+    pruned: _Pruned,
+    chunks: Sequence[GenomeChunk],
+    model: ThreadingModel,
+    layout: WindowLayout,
+    look_ahead: Sequence[LookAhead] | None = None,
 ) -> Float[np.ndarray, " draws"]:
     """Log evidence of what is inside the windows, given where lineages are held at their edges.
 
@@ -138,8 +161,9 @@ def thread_evidence(
         chunks: the genome.
         model: the law.
         layout: the windows; at the edges between two of them lineages are held, or both are free.
+        look_ahead: potentials of every chunk; None for none.
     """
-    return _Windows.of(pruned, chunks, layout).filter(model)[2]
+    return _Windows.of(pruned, chunks, layout, look_ahead).filter(model)[2]
 
 
 def thread_pruned(
@@ -150,8 +174,11 @@ def thread_pruned(
     layout: WindowLayout,
     *,
     refresh: bool = True,
-) -> tuple[list[RecombinationGraph] | None, Float[np.ndarray, " draws"]]:
-    """Draw the paths of pruned lineages through all windows.
+    look_ahead: Sequence[LookAhead] | None = None,
+) -> tuple[
+    list[RecombinationGraph] | None, Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]
+]:
+    """Draw the paths of pruned lineages through all windows, from `p(path) e^u(path) / Z(u)`.
 
     Args:
         key: random key.
@@ -161,38 +188,41 @@ def thread_pruned(
         layout: the windows; at the edges between two of them lineages are held, or both are free.
         refresh: whether to draw the cut levels of the grown graphs anew, those of the other
             lineages' records included.
+        look_ahead: potentials of every chunk; None for none.
 
     Returns:
-        The grown graphs, None if the capacity of a chunk is too small for its records; and the log
-        evidence of every draw, as of `thread_evidence`.
+        The grown graphs, None if the capacity of a chunk is too small for its records; the log
+        evidence `log Z(u)` of every draw, as of `thread_evidence`; and `u(path)`.
 
     Raises:
         ValueError: an evidence is not finite.
     """
     key_last, key_chunks = jax.random.split(key)
-    windows = _Windows.of(pruned, chunks, layout)
+    windows = _Windows.of(pruned, chunks, layout, look_ahead)
     filtered, message, log_evidence = windows.filter(model)
     shape = windows.pruned[0].haplotype.shape
     keys = jax.random.split(key_last, shape)
     last = _last_positions(keys, message, windows.pruned[-1], windows.pruned[0])
     grown: list[RecombinationGraph] = []
-    overflow = []
+    overflow, tilt = [], np.zeros(log_evidence.shape)
     for place in reversed(range(layout.size)):
         keys = jax.random.split(jax.random.fold_in(key_chunks, place), shape)
         at = (windows.pruned[place], windows.chunks[place])
-        graph, last, full = _extend(keys, *filtered.pop(), *at, last, model, refresh)
+        graph, last, full, here = _extend(keys, *filtered.pop(), *at, last, model, refresh)
         grown.append(graph)
         overflow.append(full)
+        if here is not None:
+            tilt += np.asarray(here, dtype=np.float64).sum(0)
     # First: paths drawn from messages that are not numbers overflow any capacity.
     _require_finite(log_evidence, np.asarray(pruned[0].haplotype), layout)
     if np.any(jax.device_get(overflow)):
-        return None, log_evidence
-    return layout.chunks(grown[::-1]), log_evidence
+        return None, log_evidence, tilt
+    return layout.chunks(grown[::-1]), log_evidence, tilt
 
 
 @jax.jit
-def _void(chunk: GenomeChunk) -> GenomeChunk:
-    """A chunk in which nothing can happen."""
+def _void(chunk: _Chunk) -> _Chunk:
+    """A chunk in which nothing can happen, or potentials without effect."""
     return jax.tree.map(lambda leaf: leaf * 0, chunk)
 
 
