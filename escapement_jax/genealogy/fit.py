@@ -24,6 +24,7 @@ from escapement_jax.genealogy.graph.graph_draw import GraphDraw
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 from escapement_jax.genealogy.posterior import Posterior
+from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
 from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
 from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
@@ -69,7 +70,7 @@ class _Run:
         Before sweeps recombination is made rare: early haplotypes, threaded blind to later ones,
         would recombine too often, and sweeps add records faster than they take out spurious ones.
         The bound is corrected for it: `log Z' + log p(D, G) - log p'(D, G)`, primes for the law
-        that the pass draws under.
+        that the pass draws under. With look-ahead `log Z'` is `log Z'(u) - u(path)`.
         """
         config, problem = self.config, self.problem
         key_orders, key_threads = jax.random.split(key)
@@ -79,6 +80,7 @@ class _Run:
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
         self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
         layout = WindowLayout.split(len(chunks), config.windows)
+        ahead = [CarrierLookAhead() for _ in chunks] if config.look_ahead == "carriers" else None
         for index in range(1, problem.num_haplotypes):
             started = time.perf_counter()
             self.graphs, log_evidence = thread_haplotypes(
@@ -88,6 +90,7 @@ class _Run:
                 orders[:, index],
                 problem.model,
                 layout,
+                ahead,
             )
             self.log_weights.append(log_evidence)
             self.seconds.append(time.perf_counter() - started)

@@ -14,6 +14,7 @@ weight a bound on its logarithm, whatever `u`. The bound is tight where
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -92,7 +93,7 @@ class PairLookAhead(LookAhead):
         def row(pairs, segment):
             return mean_below(pairs, pruned.tree(segment))
 
-        rows = eqx.filter_vmap(row)(table, segments)
+        rows = jax.vmap(row)(table, segments)
         rows = rows - rows.max((1, 2), keepdims=True)
         return Potential(rows, jnp.arange(rows.shape[0], dtype=jnp.int32))
 
@@ -106,11 +107,11 @@ def mean_below(
         pairs: log potential `u` of joining beside every haplotype, at every level.
         tree: the trunk; other haplotypes do not count.
     """
-    levels = jnp.arange(pairs.shape[1], dtype=jnp.int8)
+    levels = jnp.arange(pairs.shape[1], dtype=jnp.int8)[None, None, :]
     distance = jnp.where(tree.trunk[None, :], tree.forest, jnp.int8(ABSENT))
     below = (distance[:, :, None] <= levels).astype(pairs.dtype)
     largest = jnp.where(tree.trunk[:, None], pairs, -jnp.inf).max(0)
     largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
-    shares = jnp.exp(jnp.where(tree.trunk[:, None], pairs - largest, -jnp.inf))
+    shares = jnp.exp(jnp.where(tree.trunk[:, None], pairs - largest[None, :], -jnp.inf))
     total = (below * shares[None]).sum(1) / jnp.maximum(below.sum(1), 1.0)
-    return jnp.log(jnp.maximum(total, float(jnp.finfo(pairs.dtype).tiny))) + largest
+    return jnp.log(jnp.maximum(total, float(jnp.finfo(pairs.dtype).tiny))) + largest[None, :]
