@@ -116,7 +116,7 @@ def cut_into_chunks(table: np.ndarray, bins_per_chunk: int) -> list[LookAhead]:
 
 METHODS: dict[str, Method] = {
     "none": lambda problem: None,
-    "carriers": lambda problem: [CarrierLookAhead() for _ in problem.chunks],
+    "carriers": lambda problem: [CarrierLookAhead.of(problem.model)] * len(problem.chunks),
     "copying": copying_table,
 }
 

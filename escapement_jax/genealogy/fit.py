@@ -80,7 +80,9 @@ class _Run:
         chunks = [scaled_recombination(chunk, factor) for chunk in problem.chunks]
         self.graphs = empty_graphs(orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
         layout = WindowLayout.split(len(chunks), config.windows)
-        ahead = [CarrierLookAhead() for _ in chunks] if config.look_ahead == "carriers" else None
+        ahead = None
+        if config.look_ahead == "carriers":
+            ahead = [CarrierLookAhead.of(problem.model)] * len(chunks)
         for index in range(1, problem.num_haplotypes):
             started = time.perf_counter()
             self.graphs, log_evidence = thread_haplotypes(

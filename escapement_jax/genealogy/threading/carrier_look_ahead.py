@@ -14,12 +14,16 @@ height `s`, and `e` lineages of haplotypes to come alone,
 
     w(s) = mean over e of BetaBinomial(k; m - e, c + 1, i - c + a - 1 + e),
 
-`e` being binomial with the mean that solves `de/dx = - e (a - 1/2) - e^2 / 2` in coalescent time.
+and `e` falls from `m`, by one at rate `e a + e (e - 1) / 2` in coalescent time. All this is exact
+under Kingman's coalescent for one site; that sites share their genealogy is left out, and so is
+which of the haplotypes to come are the carriers.
 """
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Int8
 
@@ -39,7 +43,31 @@ may be wrong, a mutation may have happened twice, and the urn does not know the 
 
 
 class CarrierLookAhead(LookAhead):
-    """Log potentials at every site, from the numbers of carriers among haplotypes to come."""
+    """Log potentials at every site, from the numbers of carriers among haplotypes to come.
+
+    Attributes:
+        falls: probability that so many lineages to come alone (rows) become so many (columns)
+            within a level, beside `a` lineages of the tree; for all levels but the last.
+    """
+
+    falls: Float[Array, "steps lineages extra extra"]
+
+    @classmethod
+    def of(cls, model: ThreadingModel) -> "CarrierLookAhead":
+        """Tabulate the law of lineages for trees of as many haplotypes as the model's.
+
+        Args:
+            model: the law, which knows the coalescent time of every level.
+        """
+        times = -np.asarray(model.kingman.log_transition[:-1, 2, 2], dtype=np.float64)
+        size = model.kingman.stay.shape[-1] - 1
+        extra, lineages = np.arange(size), np.arange(size + 1)[:, None]
+        rates = extra * lineages + extra * (extra - 1) / 2
+        generator = np.zeros((size + 1, size, size))
+        generator[:, extra, extra] = -rates
+        generator[:, extra[1:], extra[:-1]] = rates[:, 1:]
+        falls = scipy.linalg.expm(times[:, None, None, None] * generator)
+        return cls(jnp.asarray(np.maximum(falls, 0.0), dtype=float))
 
     def potential(
         self,
@@ -52,7 +80,8 @@ class CarrierLookAhead(LookAhead):
 
         def site(row):
             tree = pruned.tree(pruned.segment[chunk.site_bin[row]])
-            logs = site_potential(tree, chunk.genotypes[row], pruned.haplotype, model)
+            alleles = chunk.genotypes[row]
+            logs = site_potential(tree, alleles, pruned.haplotype, model, self.falls)
             return jnp.where(chunk.site_mutation[row] > 0, logs, 0.0)
 
         used = chunk.num_sites if num_sites is None else num_sites
@@ -103,6 +132,7 @@ def site_potential(
     alleles: Int8[Array, " haplotypes"],
     haplotype: Int[Array, ""],
     model: ThreadingModel,
+    falls: Float[Array, "steps lineages extra extra"],
 ) -> LineageMessage:
     """Log potential of one site for every position of the thread, the largest of them 0.
 
@@ -115,6 +145,7 @@ def site_potential(
         alleles: genotypes of all haplotypes, those to come included (-1 for missing).
         haplotype: the one to thread.
         model: the law.
+        falls: as of `CarrierLookAhead`.
     """
     carriers = _find_carriers(tree, alleles, model.num_levels)
     derived, unseen = alleles[haplotype] == 1, ~tree.present
@@ -128,7 +159,7 @@ def site_potential(
     lower, upper = jnp.where(carriers.any, lower, -1), jnp.where(carriers.any, upper, level)
     fits = jnp.where(derived, on_branch, ~on_branch | (level >= bottom)) | ~carriers.any
 
-    chance = carrier_chance(tree, below, to_come, model)
+    chance = carrier_chance(tree, below, to_come, falls)
     values = jnp.where(fits, _mean_between(chance, lower, upper, model), 0.0)
     largest = jnp.maximum(values.max(), float(jnp.finfo(values.dtype).tiny))
     values = jnp.maximum(values / largest, FLOOR)
@@ -165,7 +196,7 @@ def carrier_chance(
     tree: PrunedTree,
     below: Int[Array, ""],
     to_come: Int[Array, " 2"],
-    model: ThreadingModel,
+    falls: Float[Array, "steps lineages extra extra"],
 ) -> Levels:
     """`w`, by the level below which the point lies: the carriers to come are those that join below.
 
@@ -173,45 +204,43 @@ def carrier_chance(
         tree: the trunk, and the haplotype beside it.
         below: threaded haplotypes `c` below the point.
         to_come: haplotypes to come with the ancestral, the derived allele.
-        model: the law.
+        falls: as of `CarrierLookAhead`.
     """
-    level = jnp.arange(model.num_levels, dtype=jnp.int8)[None, :]
-    merged = merge_levels(tree.forest)
-    threaded = _count(tree.present)
+    level = jnp.arange(falls.shape[0] + 1, dtype=jnp.int8)[None, :]
+    merged, threaded = merge_levels(tree.forest), _count(tree.present)
     lineages = tree.present[:, None] & (merged[:, None] >= level)
     lineages = lineages.sum(0, dtype=jnp.int32)
     unseen, carriers = to_come.sum(dtype=jnp.int32), to_come[1]
-    alone = extra_lineages(lineages, unseen, model) / jnp.maximum(unseen, 1).astype(float)
-    extra = jnp.arange(tree.present.shape[0], dtype=jnp.int32)[None, :]
+    extra = jnp.arange(falls.shape[-1], dtype=jnp.int32)[None, :]
     possible = extra <= unseen - carriers
     elsewhere = jnp.where(possible, unseen - carriers - extra, 0)
     others = jnp.maximum(threaded - below + lineages[:, None] - 1 + extra, 1)
-    log_chance = _log_beta_binomial(carriers, elsewhere, below + 1, others)
-    log_chance = log_chance + _log_binomial(extra, unseen, alone[:, None])
-    return jnp.where(possible, jnp.exp(log_chance), 0.0).sum(1)
+    log_urn = _log_beta_binomial(carriers, elsewhere, below + 1, others)
+    alone = lineages_alone(lineages, unseen, falls)
+    return jnp.where(possible, jnp.exp(log_urn) * alone, 0.0).sum(1)
 
 
-def extra_lineages(
-    lineages: Int[Array, " levels"], unseen: Int[Array, ""], model: ThreadingModel
-) -> Levels:
-    """Expected number `e` of lineages of haplotypes to come alone, on entering every level.
-
-    `de/dx = - e (a - 1/2) - e^2 / 2` is a logistic law where `a` is constant.
+def lineages_alone(
+    lineages: Int[Array, " levels"],
+    unseen: Int[Array, ""],
+    falls: Float[Array, "steps lineages extra extra"],
+) -> Float[Array, "levels extra"]:
+    """Law of the number of lineages of haplotypes to come alone, on entering every level.
 
     Args:
         lineages: lineages `a` of the tree that enter every level.
         unseen: haplotypes to come.
-        model: the law, which knows the coalescent time `x` of every level.
+        falls: as of `CarrierLookAhead`.
     """
-    coalescent_time = -model.kingman.log_transition[:, 2, 2]
 
-    def climb(extra, level):
-        rate, time = level
-        lost = -jnp.expm1(-rate * time)
-        return extra * (1 - lost) / (1 + extra * lost / (2 * rate)), extra
+    def climb(law, level):
+        fall, count = level
+        after = jnp.matmul(law, fall[count], precision=lax.Precision.HIGHEST)
+        return after, after
 
-    rates = jnp.maximum(lineages.astype(coalescent_time.dtype) - 0.5, 0.5)
-    return lax.scan(climb, unseen.astype(rates.dtype), (rates, coalescent_time))[1]
+    start = jax.nn.one_hot(unseen, falls.shape[-1], dtype=falls.dtype)
+    _, above = lax.scan(climb, start, (falls, lineages[:-1]))
+    return jnp.concatenate([start[None, :], above])
 
 
 def _log_factorial(number: Int[Array, "*#shape"], most: int) -> Float[Array, "*#shape"]:
@@ -225,18 +254,6 @@ def _log_choose(
 ) -> Float[Array, "*#shape"]:
     factorials = [_log_factorial(number, most) for number in (total, chosen, total - chosen)]
     return factorials[0] - factorials[1] - factorials[2]
-
-
-def _log_binomial(
-    successes: Int[Array, "*#shape"], trials: Int[Array, ""], chance: Float[Array, "*#shape"]
-) -> Float[Array, "*#shape"]:
-    rare = 1e-6
-    chance = jnp.clip(chance, rare, 1 - rare)
-    successes = jnp.minimum(successes, trials)
-    failures = trials - successes
-    log_choose = _log_choose(trials, successes, successes.shape[-1])
-    odds = successes.astype(chance.dtype) * jnp.log(chance)
-    return log_choose + odds + failures.astype(chance.dtype) * jnp.log1p(-chance)
 
 
 def _log_beta_binomial(

@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from escapement_jax.array_types import LineageMessage
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
 from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, ThreadPath
 from escapement_jax.genealogy.model.local_trees import ABSENT

@@ -11,6 +11,7 @@ a far tighter bound at no cost. Its draws descend from few ancestors: they are n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +78,7 @@ def particle_evidence(
         log_evidence += float(log_weights.max() + np.log(weights.mean()))
         effective.append(weights.sum() ** 2 / (weights**2).sum())
         chosen = systematic_choice(weights, float(jax.random.uniform(key_choice)))
-        graphs = [jax.tree.map(lambda leaf: leaf[chosen], graph) for graph in graphs]
+        graphs = jax.tree.map(itemgetter(chosen), graphs)
     return ParticleEvidence(log_evidence, np.array(effective))
 
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from escapement_jax.genealogy.model.local_trees import ABSENT
+from escapement_jax.genealogy.model.pruned_tree import PrunedTree
 from escapement_jax.genealogy.threading import sequential_pass as passes
 from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
 from escapement_jax.genealogy.threading.look_ahead import PairLookAhead, mean_below
@@ -19,12 +21,8 @@ from tests.reference.tiny_genomes import TinyGenome
 from tests.reference.tiny_threading import (
     CAPACITY,
     FOUR,
-    FOUR_WITH_ERROR,
-    PAIR,
     THREE,
     check_evidence,
-    choose,
-    every,
     orders_of,
     sequential_pass,
 )
@@ -41,10 +39,10 @@ def random_tables(genome: TinyGenome, strength: float) -> list[PairLookAhead]:
 
 def look_aheads(genome: TinyGenome, name: str) -> list:
     if name == "tables":
-        return random_tables(genome, 0.5)
+        return random_tables(genome, 0.3)
     if name == "zero":
         return random_tables(genome, 0.0)
-    return [CarrierLookAhead() for _ in genome.chunks]
+    return [CarrierLookAhead.of(genome.model)] * len(genome.chunks)
 
 
 @cache
@@ -72,11 +70,9 @@ def pass_with(genome: TinyGenome, name: str, chunks_per_window: int | None = Non
 @pytest.mark.parametrize(
     ("genome", "name", "window"),
     [
-        pytest.param(PAIR, "tables", None, id="n2-tables"),
-        pytest.param(THREE, "carriers", None, id="n3-carriers"),
         pytest.param(FOUR, "carriers", None, id="n4-carriers"),
-        pytest.param(FOUR_WITH_ERROR, "tables", None, id="n4-tables"),
-        pytest.param(FOUR, "carriers", 1, id="n4-carriers-windows"),
+        pytest.param(THREE, "tables", None, id="n3-tables"),
+        pytest.param(THREE, "tables", 1, id="n3-tables-windows"),
     ],
 )
 def test_mean_weight_is_the_evidence_whatever_the_potentials(genome, name, window):
@@ -85,45 +81,26 @@ def test_mean_weight_is_the_evidence_whatever_the_potentials(genome, name, windo
 
 
 def test_potentials_of_zero_give_the_draws_of_no_potentials_bit_for_bit():
-    graphs, log_weights = pass_with(FOUR, "zero")
-    expected, expected_weights = sequential_pass(FOUR)
+    graphs, log_weights = pass_with(THREE, "zero")
+    expected, expected_weights = sequential_pass(THREE)
     np.testing.assert_array_equal(log_weights, expected_weights)
     jax.tree.map(np.testing.assert_array_equal, graphs, expected)
 
 
-def test_carriers_leave_the_last_haplotype_as_it_is():
-    """Nobody is to come."""
-    trunks = choose(remaining(FOUR), np.arange(64))
-    for look_ahead in (None, look_aheads(FOUR, "carriers")):
-        grown = passes.thread_haplotypes(
-            jax.random.key(3), trunks, FOUR.chunks, every(3, 64), FOUR.model, None, look_ahead
-        )
-        if look_ahead is None:
-            expected = grown
-    jax.tree.map(np.testing.assert_array_equal, grown, expected)
-
-
-def remaining(genome: TinyGenome):
-    return passes.remove_haplotypes(sequential_pass(genome)[0], every(3))
-
-
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", [None, "carriers"])
-def test_particle_evidence_is_unbiased_and_tighter_than_the_pass(name):
-    """Four standard errors of 60 estimates from 100 draws each."""
+def test_particle_evidence_is_unbiased_and_tighter_than_the_pass():
+    """Four standard errors of 60 estimates from 100 draws each; false alarms 6e-5."""
     genome = FOUR
-    order = jnp.arange(4, dtype=jnp.int32)
-    look_ahead = name and look_aheads(genome, name)
     estimates = np.array(
         [
             particle_evidence(
                 jax.random.key(seed),
-                order,
+                jnp.arange(4, dtype=jnp.int32),
                 genome.chunks,
                 genome.model,
                 draws=100,
                 capacity=CAPACITY,
-                look_ahead=look_ahead,
+                look_ahead=look_aheads(genome, "carriers"),
             ).log_evidence
             for seed in range(60)
         ]
@@ -131,7 +108,7 @@ def test_particle_evidence_is_unbiased_and_tighter_than_the_pass(name):
     exact = genome.oracle.log_evidence(genome.data)
     ratio = np.exp(estimates - exact)
     assert abs(ratio.mean() - 1) < 4 * ratio.std(ddof=1) / np.sqrt(ratio.size)
-    assert estimates.mean() > sequential_pass(genome)[1].mean()
+    assert estimates.mean() > pass_with(genome, "carriers")[1].mean()
 
 
 def test_systematic_choice_takes_draws_in_proportion_to_their_weight():
@@ -145,9 +122,6 @@ def test_systematic_choice_takes_draws_in_proportion_to_their_weight():
 
 def test_a_lineage_has_the_mean_of_the_haplotypes_below_it():
     """Two cherries, 0-1 at level 0 and 2-3 at level 1, that meet at level 2; 4 is threaded."""
-    from escapement_jax.genealogy.model.local_trees import ABSENT
-    from escapement_jax.genealogy.model.pruned_tree import PrunedTree
-
     forest = np.full((5, 5), ABSENT, np.int8)
     forest[:4, :4] = 2
     forest[0, 1] = forest[1, 0] = 0
