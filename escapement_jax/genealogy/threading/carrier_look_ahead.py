@@ -214,7 +214,7 @@ def carrier_chance(
     extra = jnp.arange(falls.shape[-1], dtype=jnp.int32)[None, :]
     possible = extra <= unseen - carriers
     elsewhere = jnp.where(possible, unseen - carriers - extra, 0)
-    others = jnp.maximum(threaded - below + lineages[:, None] - 1 + extra, 1)
+    others = threaded - below + lineages[:, None] - 1 + extra
     log_urn = _log_beta_binomial(carriers, elsewhere, below + 1, others)
     alone = lineages_alone(lineages, unseen, falls)
     return jnp.where(possible, jnp.exp(log_urn) * alone, 0.0).sum(1)
@@ -264,7 +264,9 @@ def _log_beta_binomial(
 ) -> Float[Array, "*#shape"]:
     """Log probability that so many draws from a Polya urn fall inside and outside a block."""
     most = 4 * outside.shape[-1]
+    empty, weight = weight_outside == 0, jnp.maximum(weight_outside, 1)
     ways = _log_choose(inside + weight_inside - 1, inside, most)
-    ways = ways + _log_choose(outside + weight_outside - 1, outside, most)
-    drawn, weights = inside + outside, weight_inside + weight_outside
-    return ways - _log_choose(drawn + weights - 1, drawn, most)
+    ways = ways + _log_choose(outside + weight - 1, outside, most)
+    drawn = inside + outside
+    ways = ways - _log_choose(drawn + weight_inside + weight - 1, drawn, most)
+    return jnp.where(empty, jnp.where(outside == 0, 0.0, -jnp.inf), ways)
