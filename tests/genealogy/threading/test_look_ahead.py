@@ -19,7 +19,7 @@ from tests.reference.tiny_threading import CAPACITY, FOUR, check_evidence, order
 from tests.reference.tiny_threading import DRAWS as ALL_DRAWS
 
 GENOME = FOUR
-DRAWS, REPEATS = 400, 10
+DRAWS, REPEATS = 400, 40
 
 
 def make_look_ahead(name: str) -> list[LookAhead] | None:
@@ -31,7 +31,7 @@ def make_look_ahead(name: str) -> list[LookAhead] | None:
     rng = np.random.default_rng(1)
     bins = GENOME.chunks[0].recombination.shape[0]
     shape = (GENOME.num_haplotypes, bins, GENOME.num_haplotypes, GENOME.num_levels)
-    strength = 0.3 if name == "tables" else 0.0
+    strength = 0.2 if name == "tables" else 0.0
     return [PairLookAhead(jnp.asarray(strength * rng.normal(size=shape))) for _ in GENOME.chunks]
 
 
