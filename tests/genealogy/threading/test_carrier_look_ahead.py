@@ -99,7 +99,7 @@ def test_chance_is_that_of_the_coalescent(falls):
 
 def test_lineages_to_come_fall_as_in_the_coalescent(falls):
     """Eight to come beside one that is there: `M - 1` of the `M` lineages in all."""
-    found = lineages_alone(jnp.ones(LEVELS, jnp.int32), *integers(SIZE - 1), falls)
+    found = lineages_alone(jnp.ones(LEVELS, jnp.int32), jnp.asarray(SIZE - 1, jnp.int32), falls)
     blocks = np.eye(SIZE + 1)[SIZE]
     for level in range(LEVELS):
         np.testing.assert_allclose(found[level], blocks[1:], atol=1e-9)
