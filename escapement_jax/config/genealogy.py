@@ -55,6 +55,9 @@ class InferConfig(Configuration):
     start_recombination: float | None = None
     """Factor on recombination in the pass that starts the chains; default: a tenth, or more where
     recombination is more frequent than mutation."""
+    look_ahead: Literal["none", "carriers"] = "none"
+    """What the pass knows of haplotypes that it has yet to thread: nothing, or how many of them
+    carry each derived allele, which tells how old mutations are."""
     time_levels: int = 24
     """Number of time levels on which lineages coalesce."""
     bin_width: int = 100

@@ -25,6 +25,7 @@ from escapement_jax.genealogy.graph.recombination_graph import RecombinationGrap
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 from escapement_jax.genealogy.posterior import Posterior
 from escapement_jax.genealogy.run_state import RunState, pack_demography, unpack_demography
+from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
 from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
 from escapement_jax.genealogy.threading.sequential_pass import (
     empty_graphs,
@@ -110,7 +111,7 @@ class _Run:
         Before sweeps recombination is made rare: early haplotypes, threaded blind to later ones,
         would recombine too often, and sweeps add records faster than they take out spurious ones.
         The bound is corrected for it: `log Z' + log p(D, G) - log p'(D, G)`, primes for the law
-        that the pass draws under.
+        that the pass draws under. With look-ahead `log Z'` is `log Z'(u) - u(path)`.
         """
         if self.bound_correction.size:
             return  # Resumed behind the pass.
@@ -124,6 +125,9 @@ class _Run:
             start = (orders[:, 0], problem.num_haplotypes, chunks, problem.capacity)
             self.graphs = batched(empty_graphs(*start))
         layout = WindowLayout.split(len(chunks), config.windows)
+        ahead = None
+        if config.look_ahead == "carriers":
+            ahead = [CarrierLookAhead.of(problem.model)] * len(chunks)
         for index in range(1 + len(self.log_weights), problem.num_haplotypes):
             started = time.perf_counter()
             self.graphs, log_evidence = thread_haplotypes(
@@ -133,6 +137,7 @@ class _Run:
                 orders[:, index],
                 problem.model,
                 layout,
+                ahead,
             )
             self.log_weights.append(log_evidence)
             self.seconds.append(time.perf_counter() - started)

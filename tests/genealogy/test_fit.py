@@ -71,6 +71,14 @@ def test_the_posterior_keeps_the_terms_of_the_problem(posterior):
     assert len(posterior.threading_seconds) == HAPLOTYPES - 1
 
 
+def test_look_ahead_gives_other_draws_and_weights(posterior):
+    config = replace(CONFIG, look_ahead="carriers")
+    ahead = infer(posterior.genotypes, config, key=jax.random.key(3))
+    assert_graphs(ahead)
+    assert np.isfinite(ahead.log_weights).all()
+    assert (ahead.log_weights != posterior.log_weights).any()
+
+
 def test_the_same_key_gives_the_same_draws(posterior):
     again = infer(posterior.genotypes, CONFIG, key=jax.random.key(3))
     np.testing.assert_array_equal(again.log_weights, posterior.log_weights)

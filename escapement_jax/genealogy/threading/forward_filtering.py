@@ -25,6 +25,7 @@ from escapement_jax.genealogy.graph.pruned_graph import Interruptions, PrunedGra
 from escapement_jax.genealogy.model.pruning import attachment_likelihood
 from escapement_jax.genealogy.model.threading_model import ThreadingModel, recombination_rate
 from escapement_jax.genealogy.model.variable_sites import hidden_variation, variable_site_attachment
+from escapement_jax.genealogy.threading.look_ahead import Potential
 from escapement_jax.genealogy.threading.segment_tables import (
     OwnMoves,
     TrunkMoves,
@@ -199,6 +200,7 @@ def filter_chunk(
     model: ThreadingModel,
     num_records: Int[Array, ""] | None = None,
     num_sites: Int[Array, ""] | None = None,
+    potential: Potential | None = None,
 ) -> tuple[FilteredChunk, LineageMessage, Float[Array, ""]]:
     """Forward filtering through one chunk.
 
@@ -210,17 +212,19 @@ def filter_chunk(
         num_records: bound on the number of records in the chunk, alike in a batch; None for the
             capacity. A tight one saves work.
         num_sites: bound on the number of sites, alike in a batch; None for the chunk's own.
+        potential: log potentials `u` by which paths are weighed besides; None for none.
 
     Returns:
         What sampling needs, the normalised message in the last bin, and the log evidence of the
-        chunk given what lies to its left.
+        chunk given what lies to its left, `log sum_paths p e^u`.
     """
     own, trunk = _tabulate(pruned, model, num_records)
     # Without the barrier XLA computes the emissions anew inside the loop over bins.
     emissions = lax.optimization_barrier(_emissions(pruned, chunk, model, num_sites))
+    tilts = None if potential is None else lax.optimization_barrier(jnp.exp(potential.rows))
 
     def step(message, inputs):
-        at, site, mutation = inputs
+        at, site, mutation, tilt = inputs
         before = tables_at(own, at.segment - at.has_record.astype(jnp.int32))
         mass = _level_mass(message, before.multiplicity)
         scale = 1 / mass.sum()
@@ -230,9 +234,11 @@ def filter_chunk(
         arrived = _resume(at.interruption, here, jnp.where(at.has_record, record, alone))
         unmutated = scale * jnp.exp(-mutation * here.extra_length)
         arrived = arrived * unmutated[None, :] * emissions[site]
+        arrived = arrived if tilts is None else arrived * tilts[tilt]
         return jnp.where(here.multiplicity != 0, arrived, 0.0), (message, mass)
 
-    inputs = (boundaries(pruned, chunk), chunk.site_slot, chunk.invariant_mutation)
+    tilt_rows = None if potential is None else potential.row_of_bin
+    inputs = (boundaries(pruned, chunk), chunk.site_slot, chunk.invariant_mutation, tilt_rows)
     last, (messages, masses) = lax.scan(step, entering, inputs)
     total = _level_mass(last, own.multiplicity[pruned.segment[-1]]).sum()
     log_evidence = jnp.log(masses.sum(1)).sum() + jnp.log(total)

@@ -24,6 +24,7 @@ from escapement_jax.genealogy.graph.recombination_graph import (
     with_capacity,
 )
 from escapement_jax.genealogy.model.threading_model import ThreadingModel
+from escapement_jax.genealogy.threading.look_ahead import LookAhead
 from escapement_jax.genealogy.threading.threading_driver import thread_pruned
 from escapement_jax.genealogy.threading.window_edges import thread_beside
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
@@ -65,6 +66,7 @@ def thread_haplotypes(
     haplotypes: Int[Array, " draws"],
     model: ThreadingModel,
     layout: WindowLayout | None = None,
+    look_ahead: Sequence[LookAhead] | None = None,
 ) -> tuple[list[RecombinationGraph], Float[np.ndarray, " draws"]]:
     """Thread one haplotype per draw onto the graphs of the others.
 
@@ -75,10 +77,12 @@ def thread_haplotypes(
         haplotypes: which haplotype each draw threads.
         model: the law.
         layout: windows that are worked on side by side; None for the whole genome at once.
+        look_ahead: potentials of every chunk, by which paths are drawn; None for none.
 
     Returns:
-        The grown graphs and a log weight per draw, `log p(D_i, G_i | G_{i-1}) - log q(G_i)`: the
-        log evidence `log Z_i` where the whole genome is threaded at once. Chunks whose capacity is
+        The grown graphs and a log weight per draw, `log p(D_i, G_i | G_{i-1}) - log q(G_i)`: where
+        the whole genome is threaded at once, the log evidence `log Z_i`; with potentials `u`,
+        `log Z_i(u) - u(path)`. Chunks whose capacity is
         too small for the records drawn are given twice the room and drawn again with the same key.
 
     Raises:
@@ -86,10 +90,10 @@ def thread_haplotypes(
     """
     pruned = [_beside(graph, haplotypes) for graph in graphs]
     layout = layout or WindowLayout.whole(len(chunks))
-    grown, log_weight = thread_beside(key, pruned, chunks, model, layout)
+    grown, log_weight = thread_beside(key, pruned, chunks, model, layout, look_ahead)
     if grown is None:
         roomier = [_double_capacity(graph) for graph in graphs]
-        return thread_haplotypes(key, roomier, chunks, haplotypes, model, layout)
+        return thread_haplotypes(key, roomier, chunks, haplotypes, model, layout, look_ahead)
     return grown, log_weight
 
 
@@ -126,7 +130,7 @@ def rethread_lineages(
         _prune(graph, haplotypes, floors, edge if chunk in layout.edges else inner)
         for chunk, graph in enumerate(graphs)
     ]
-    grown, _ = thread_pruned(key, pruned, chunks, model, layout)
+    grown, _, _ = thread_pruned(key, pruned, chunks, model, layout)
     if grown is None:
         roomier = [_double_capacity(graph) for graph in graphs]
         return rethread_lineages(key, roomier, chunks, haplotypes, floors, model, layout)

@@ -7,6 +7,7 @@ bins per chunk and record capacity, so each of the functions below compiles once
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,56 +26,64 @@ from escapement_jax.genealogy.threading.forward_filtering import (
     entering_message,
     filter_chunk,
 )
+from escapement_jax.genealogy.threading.look_ahead import LookAhead
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
 from escapement_jax.training.devices import batched, num_devices, over_devices
 from escapement_jax.training.memory import groups_within, limited, measured_bytes
 
 _Pruned = Sequence[PrunedGraph]
+_Chunk = TypeVar("_Chunk", GenomeChunk, LookAhead | None)
 
 
 # The messages keep the bins as their first axis, as the scans make and read them: with the draws in
 # front they would be copied once each way, and they are most of the memory.
-def _filter_part(pruned, chunks, messages, model):
+def _filter_part(pruned, chunks, messages, model, look_ahead):
     num_records = pruned.has_record.sum(-1).max()
     num_sites = chunks.num_sites.max()
 
-    def one(pruned, chunk, message):
+    def one(pruned, chunk, message, look_ahead):
+        given = (num_records, num_sites)
+        potential = look_ahead and look_ahead.potential(pruned, chunk, model, num_sites)
         filtered, last, log_evidence = filter_chunk(
-            pruned, chunk, message, model, num_records, num_sites
+            pruned, chunk, message, model, *given, potential
         )
         bulk = (filtered.messages, filtered.masses)
-        return bulk, (filtered.own, filtered.trunk), last, log_evidence
+        return bulk, (filtered.own, filtered.trunk), potential, last, log_evidence
 
-    over_draws = jax.vmap(one, in_axes=(0, None, 0), out_axes=((1, 1), 0, 0, 0))
-    return jax.vmap(over_draws, out_axes=((1, 1), 0, 0, 0))(pruned, chunks, messages)
+    out_axes = ((1, 1), 0, 0, 0, 0)
+    over_draws = jax.vmap(one, in_axes=(0, None, 0, None), out_axes=out_axes)
+    return jax.vmap(over_draws, out_axes=out_axes)(pruned, chunks, messages, look_ahead)
 
 
-_filter = jax.jit(over_devices(_filter_part, (1, None, 1, None), ((2, 2), 1, 1, 1)))
+_filter = jax.jit(over_devices(_filter_part, (1, None, 1, None, None), ((2, 2), 1, 1, 1, 1)))
 
 
 @partial(jax.jit, static_argnames="refresh")
-def _extend(keys, bulk, tables, pruned, chunks, last, model, refresh):
+def _extend(keys, bulk, tables, potential, pruned, chunks, last, model, refresh):
     part = partial(_extend_part, refresh=refresh)
-    axes = (1, 2, 1, 1, None, 1, None)
-    return over_devices(part, axes, (1, 1, 1))(keys, bulk, tables, pruned, chunks, last, model)
+    spread = over_devices(part, (1, 2, 1, 1, 1, None, 1, None), (1, 1, 1, 1))
+    return spread(keys, bulk, tables, potential, pruned, chunks, last, model)
 
 
-def _extend_part(keys, bulk, tables, pruned, chunks, last, model, refresh):
-    def grow(key, bulk, tables, pruned, chunk, last):
+def _extend_part(keys, bulk, tables, potential, pruned, chunks, last, model, refresh):
+    def grow(key, bulk, tables, potential, pruned, chunk, last):
         key_path, key_cuts = jax.random.split(key)
         path = sample_chunk(key_path, FilteredChunk(*bulk, *tables), pruned, chunk, last)
         grown, overflow = regraft(pruned, path)
-        return key_cuts, grown, (path.entering_branch, path.entering_level), overflow
+        entering = (path.entering_branch, path.entering_level)
+        tilt = potential and potential.of_path(path)
+        return key_cuts, grown, entering, overflow, tilt
 
-    over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, None, 0))
-    key_cuts, grown, entering, overflow = jax.vmap(over_draws, in_axes=(0, (1, 1), 0, 0, 0, 0))(
-        keys, bulk, tables, pruned, chunks, last
+    over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, 0, None, 0))
+    over_windows = jax.vmap(over_draws, in_axes=(0, (1, 1), 0, 0, 0, 0, 0))
+    key_cuts, grown, entering, overflow, tilt = over_windows(
+        keys, bulk, tables, potential, pruned, chunks, last
     )
     if refresh:
         num_records = grown.has_record.sum(-1).max()
         anew = partial(refresh_cut_levels, model=model, num_records=num_records)
         grown = jax.vmap(jax.vmap(anew))(key_cuts, grown)
-    return grown, entering, overflow
+    return grown, entering, overflow, tilt
 
 
 @jax.jit
@@ -116,21 +125,31 @@ class _Windows:
 
     pruned: list[PrunedGraph]
     chunks: list[GenomeChunk]
+    look_ahead: list[LookAhead | None]
 
     @classmethod
-    def of(cls, pruned: _Pruned, chunks: Sequence[GenomeChunk], layout: WindowLayout) -> "_Windows":
+    def of(
+        cls,
+        pruned: _Pruned,
+        chunks: Sequence[GenomeChunk],
+        layout: WindowLayout,
+        look_ahead: Sequence[LookAhead] | None = None,
+    ) -> "_Windows":
         void = _void(chunks[0])
+        ahead: Sequence[LookAhead | None] = look_ahead or [None] * len(chunks)
+        blind = _void(ahead[0])
         return cls(
             layout.columns(pruned, _still(pruned[0], 0), _still(pruned[-1], -1)),
             layout.columns(chunks, void, void),
+            layout.columns(ahead, blind, blind),
         )
 
     def filter(self, model: ThreadingModel):
         """Messages and tables of every place, the last message, and the log evidence of draws."""
         message = _start(self.pruned[0], model)
         filtered, evidence = [], []
-        for pruned, chunk in zip(self.pruned, self.chunks, strict=True):
-            *kept, message, log_evidence = _filter(pruned, chunk, message, model)
+        for pruned, chunk, ahead in zip(self.pruned, self.chunks, self.look_ahead, strict=True):
+            *kept, message, log_evidence = _filter(pruned, chunk, message, model, ahead)
             filtered.append(kept)
             evidence.append(log_evidence)
         held = np.asarray(_log_held(message, self.pruned[0]), dtype=np.float64)
@@ -139,7 +158,11 @@ class _Windows:
 
 
 def thread_evidence(
-    pruned: _Pruned, chunks: Sequence[GenomeChunk], model: ThreadingModel, layout: WindowLayout
+    pruned: _Pruned,
+    chunks: Sequence[GenomeChunk],
+    model: ThreadingModel,
+    layout: WindowLayout,
+    look_ahead: Sequence[LookAhead] | None = None,
 ) -> Float[np.ndarray, " draws"]:
     """Log evidence of what is inside the windows, given where lineages are held at their edges.
 
@@ -148,8 +171,9 @@ def thread_evidence(
         chunks: the genome.
         model: the law.
         layout: the windows; at the edges between two of them lineages are held, or both are free.
+        look_ahead: potentials of every chunk; None for none.
     """
-    return _Windows.of(pruned, chunks, layout).filter(model)[2]
+    return _Windows.of(pruned, chunks, layout, look_ahead).filter(model)[2]
 
 
 def thread_pruned(
@@ -160,8 +184,11 @@ def thread_pruned(
     layout: WindowLayout,
     *,
     refresh: bool = True,
-) -> tuple[list[RecombinationGraph] | None, Float[np.ndarray, " draws"]]:
-    """Draw the paths of pruned lineages through all windows.
+    look_ahead: Sequence[LookAhead] | None = None,
+) -> tuple[
+    list[RecombinationGraph] | None, Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]
+]:
+    """Draw the paths of pruned lineages through all windows, from `p(path) e^u(path) / Z(u)`.
 
     Args:
         key: random key.
@@ -171,39 +198,43 @@ def thread_pruned(
         layout: the windows; at the edges between two of them lineages are held, or both are free.
         refresh: whether to draw the cut levels of the grown graphs anew, those of the other
             lineages' records included.
+        look_ahead: potentials of every chunk; None for none.
 
     Returns:
-        The grown graphs, None if the capacity of a chunk is too small for its records; and the log
-        evidence of every draw, as of `thread_evidence`.
+        The grown graphs, None if the capacity of a chunk is too small for its records; the log
+        evidence `log Z(u)` of every draw, as of `thread_evidence`; and `u(path)`.
 
     Raises:
         ValueError: an evidence is not finite.
     """
-    groups = _groups(pruned, chunks, model, layout)
+    thread = partial(_thread_draws, key, refresh=refresh, look_ahead=look_ahead)
+    groups = _groups(pruned, chunks, model, layout, look_ahead)
     if len(groups) == 1:
-        return _thread_draws(key, pruned, chunks, model, layout, refresh=refresh)
-    parts = [
-        _thread_draws(key, pruned, chunks, model, layout, refresh=refresh, draws=draws)
-        for draws in groups
-    ]
-    log_evidence = np.concatenate([evidence for _, evidence in parts])
-    grown = [graphs for graphs, _ in parts if graphs is not None]
+        return thread(pruned, chunks, model, layout)
+    parts = [thread(pruned, chunks, model, layout, draws=draws) for draws in groups]
+    log_evidence, tilt = (np.concatenate([part[item] for part in parts]) for item in (1, 2))
+    grown = [part[0] for part in parts if part[0] is not None]
     if len(grown) < len(parts):
-        return None, log_evidence
+        return None, log_evidence, tilt
     join = partial(jax.tree.map, lambda *leaves: jnp.concatenate(leaves))
-    return [join(*chunk) for chunk in zip(*grown, strict=True)], log_evidence
+    return [join(*chunk) for chunk in zip(*grown, strict=True)], log_evidence, tilt
 
 
 def _groups(
-    pruned: _Pruned, chunks: Sequence[GenomeChunk], model: ThreadingModel, layout: WindowLayout
+    pruned: _Pruned,
+    chunks: Sequence[GenomeChunk],
+    model: ThreadingModel,
+    layout: WindowLayout,
+    look_ahead: Sequence[LookAhead] | None,
 ) -> list[slice]:
     """Draws that are threaded at once: all, unless the messages of a genome exceed a limit."""
     draws = pruned[0].haplotype.shape[0]
     if not limited():
         return [slice(draws)]
-    windows = _Windows.of(pruned, chunks, layout)
+    windows = _Windows.of(pruned, chunks, layout, look_ahead)
     message = jax.eval_shape(_start, windows.pruned[0], model)
-    kept, scratch = measured_bytes(_filter, windows.pruned[0], windows.chunks[0], message, model)
+    given = (windows.pruned[0], windows.chunks[0], message, model, windows.look_ahead[0])
+    kept, scratch = measured_bytes(_filter, *given)
     needed = layout.size * kept + scratch
     return groups_within(draws, needed / num_devices(), num_devices())
 
@@ -216,36 +247,41 @@ def _thread_draws(
     layout: WindowLayout,
     *,
     refresh: bool,
+    look_ahead: Sequence[LookAhead] | None,
     draws: slice = slice(None),  # noqa: B008
-) -> tuple[list[RecombinationGraph] | None, Float[np.ndarray, " draws"]]:
+) -> tuple[
+    list[RecombinationGraph] | None, Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]
+]:
     """Thread some of the draws, with the random numbers they have when all are threaded at once."""
     key_last, key_chunks = jax.random.split(key)
     num_draws = pruned[0].haplotype.shape[0]
     if draws != slice(None):
         pruned = [batched(jax.tree.map(lambda leaf: leaf[draws], one)) for one in pruned]
-    windows = _Windows.of(pruned, chunks, layout)
+    windows = _Windows.of(pruned, chunks, layout, look_ahead)
     filtered, message, log_evidence = windows.filter(model)
     shape = (windows.pruned[0].haplotype.shape[0], num_draws)
     keys = jax.random.split(key_last, shape)[:, draws]
     last = _last_positions(keys, message, windows.pruned[-1], windows.pruned[0])
     grown: list[RecombinationGraph] = []
-    overflow = []
+    overflow, tilt = [], np.zeros(log_evidence.shape)
     for place in reversed(range(layout.size)):
         keys = jax.random.split(jax.random.fold_in(key_chunks, place), shape)[:, draws]
         at = (windows.pruned[place], windows.chunks[place])
-        graph, last, full = _extend(keys, *filtered.pop(), *at, last, model, refresh)
+        graph, last, full, here = _extend(keys, *filtered.pop(), *at, last, model, refresh)
         grown.append(graph)
         overflow.append(full)
+        if here is not None:
+            tilt += np.asarray(here, dtype=np.float64).sum(0)
     # First: paths drawn from messages that are not numbers overflow any capacity.
     _require_finite(log_evidence, np.asarray(pruned[0].haplotype), layout, draws.start or 0)
     if np.any(jax.device_get(overflow)):
-        return None, log_evidence
-    return layout.chunks(grown[::-1]), log_evidence
+        return None, log_evidence, tilt
+    return layout.chunks(grown[::-1]), log_evidence, tilt
 
 
 @jax.jit
-def _void(chunk: GenomeChunk) -> GenomeChunk:
-    """A chunk in which nothing can happen."""
+def _void(chunk: _Chunk) -> _Chunk:
+    """A chunk in which nothing can happen, or potentials without effect."""
     return jax.tree.map(lambda leaf: leaf * 0, chunk)
 
 
