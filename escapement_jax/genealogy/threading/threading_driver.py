@@ -212,8 +212,9 @@ def thread_pruned(
     if len(groups) == 1:
         return thread(pruned, chunks, model, layout)
     parts = [thread(pruned, chunks, model, layout, draws=draws) for draws in groups]
-    log_evidence, tilt = (np.concatenate([part[item] for part in parts]) for item in (1, 2))
-    grown = [part[0] for part in parts if part[0] is not None]
+    log_evidence = np.concatenate([evidence for _, evidence, _ in parts])
+    tilt = np.concatenate([tilt for *_, tilt in parts])
+    grown = [graphs for graphs, *_ in parts if graphs is not None]
     if len(grown) < len(parts):
         return None, log_evidence, tilt
     join = partial(jax.tree.map, lambda *leaves: jnp.concatenate(leaves))
