@@ -10,6 +10,7 @@ from escapement_jax.command_line import main
 from escapement_jax.command_line.genealogy import Infer, SimulateGenealogy
 from escapement_jax.command_line.homeostasis import Recover
 from escapement_jax.command_line.parse import VERBS, parse
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.gradient_baseline import GradientConfig
 from escapement_jax.config.toml import from_mapping, read_document
@@ -72,7 +73,8 @@ def test_the_version_is_the_installed_one(capsys):
 def test_infer_passes_everything_on(calls):
     assert main([*INFER, *RATES, "--draws", "4", "-p", "-f", "--seed", "7"]) == 0
     settings = InferConfig(mutation_rate=1.25e-8, recombination_rate=1e-8, draws=4, seed=7)
-    assert calls == [((Path("in.vcf"), Path("out"), settings), {"progress": True, "force": True})]
+    told = {"progress": True, "force": True, "execution": DEFAULT_EXECUTION}
+    assert calls == [((Path("in.vcf"), Path("out"), settings), told)]
 
 
 def test_simulate_passes_everything_on(calls):

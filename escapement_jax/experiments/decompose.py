@@ -196,7 +196,7 @@ def _kept_or_found(
     return found
 
 
-def _averaged(effects: Effects) -> tuple[Array, ...]:
+def _averaged(effects: Effects) -> tuple[Any, ...]:
     additive, epistatic = effects.additive, effects.epistatic
     return (additive.effect, additive.unshrunken, epistatic.effect, epistatic.unshrunken)
 

@@ -8,6 +8,7 @@ from escapement_jax.command_line import main
 from escapement_jax.command_line.tables import read_all_tables
 from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.elm_simulation import SimulateElmConfig
+from escapement_jax.config.execution import DEFAULT_EXECUTION
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "elm"
 
@@ -39,7 +40,8 @@ def test_decompose_passes_everything_on(calls):
     ]
     assert main([*words, "-p", "-f", "--phenotypes", "traits.csv"]) == 0
     settings = DecomposeConfig(replicates=25, heritability=0.5, phenotypes=Path("traits.csv"))
-    assert calls == [((Path("in.npz"), Path("out"), settings), {"progress": True, "force": True})]
+    told = {"progress": True, "force": True, "execution": DEFAULT_EXECUTION}
+    assert calls == [((Path("in.npz"), Path("out"), settings), told)]
 
 
 def test_simulate_passes_everything_on(calls):

@@ -4,7 +4,8 @@ The bound of the copying model is exact, so its gradient is too ("exact"). Where
 large, one has to make do with drawn paths; the estimators are here to be compared with it:
 
 - "straight-through": the states are straight-through Gumbel-softmax draws, annealed;
-- "score-function": `stop(log w - c) log q + log w` with the learned baseline `c` of NVIL;
+- "score-function": `stop(log w - c) log q + log w`, where `c` is the mean of the other draws and
+  what the learned baseline of NVIL adds to it;
 - "vimco": several draws, which maximise the larger bound `E[log mean_k w_k]`.
 """
 
@@ -149,11 +150,18 @@ class Objective:
         baseline: Baseline = parameters["baseline"]
         summary = jnp.mean(potentials.states, axis=(0, 2))
         expected = jax.vmap(baseline)(jax.lax.stop_gradient(summary))
-        surrogate = score_function_surrogate(
-            log_weights, log_q, jnp.broadcast_to(expected[None], log_q.shape)
-        )
-        error = jax.vmap(baseline.squared_error)(summary, log_weights.T)
+        # The baseline would take hundreds of steps to learn the size of log p(D) by itself.
+        others = jax.lax.stop_gradient(_mean_of_others(log_weights))
+        surrogate = score_function_surrogate(log_weights, log_q, others + expected[None])
+        error = jax.vmap(baseline.squared_error)(summary, (log_weights - others).T)
         return jnp.sum(surrogate) / self.draws - jnp.sum(error), bound
+
+
+def _mean_of_others(
+    values: Float[Array, "draws haplotypes"],
+) -> Float[Array, "draws haplotypes"]:
+    """Mean over all draws but each; 0 if there is only one."""
+    return (jnp.sum(values, axis=0, keepdims=True) - values) / max(values.shape[0] - 1, 1)
 
 
 def analytic_potentials(

@@ -12,6 +12,8 @@ TEMPLATE = "page.html"
 
 QUESTIONS = {
     "infer": "Ancestral recombination graphs and population size",
+    "train": "Learned posterior of the copying model",
+    "pretrain": "Encoder trained on simulated genomes",
     "calibrate": "Calibration of the inference of genealogies",
     "decompose": "Additive and epistatic effects",
     "explore": "Behaviours of a system",
