@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy.look_ahead_tables import encoder_table, look_ahead_table
 from benchmarks.accuracy.peers_table import markdown_table
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -38,7 +39,8 @@ MIXING = {
 
 def tables() -> str:
     """Return tables and sentences in Markdown."""
-    return "\n\n".join([_peers(), _mixing(), _no_data(), _cost(), _demo()])
+    sections = [_peers(), _mixing(), look_ahead_table(), encoder_table(), _no_data()]
+    return "\n\n".join([*sections, _cost(), _demo()])
 
 
 def _load(name: str) -> dict[str, Any]:
