@@ -75,9 +75,8 @@ def run_explore(
     )
     survival = surviving_run(output, identity, execution, growing="explore.budget")
     needed = "a stiff solver" if config.solver == "stiff" else None
-    precision = chosen_precision(execution, needed=needed)
     with (
-        precision,
+        chosen_precision(execution, needed=needed),
         survival as (directory, keeper),
         RunReport() as report,
         device_mesh(execution.devices, batch=config.rollouts_per_batch, what="rollouts"),
@@ -99,8 +98,7 @@ def run_explore(
         if config.target is not None:
             summary["target"] = build_target(directory, experiment, history, config)
         summary |= _costs(searching, report)
-        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-        (directory / "summary.json").write_text(text, encoding="utf-8")
+        _write_summary(directory / "summary.json", summary)
     print(describe(summary))
     print(f"written to {output}")
 
@@ -197,6 +195,10 @@ def _kept_history(keeper: Keeper) -> History | None:
     if kept is None:
         return None
     return History.from_arrays({**kept, "identity": np.array(bytes(kept["identity"]).decode())})
+
+
+def _write_summary(path: Path, summary: dict[str, object]) -> None:
+    path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _write(output: Path, experiment: Experiment, history: History, config: ExploreConfig) -> None:

@@ -80,13 +80,6 @@ def run_infer(
     precision = chosen_precision(execution)
     with survival as (directory, keeper), RunReport() as report, precision, mesh:
         genotypes, maps = read_genomes(input, config)
-        note(
-            "read",
-            f"read {input}",
-            haplotypes=genotypes.num_haplotypes,
-            sites=genotypes.num_sites,
-            sites_dropped=genotypes.sites_dropped,
-        )
         key = jax.random.key(config.seed)
         posterior = infer(
             genotypes, config, key=key, progress=progress, keeper=keeper, pairs=pairs, **maps
@@ -94,13 +87,8 @@ def run_infer(
         note("inferred", "drew genealogies", draws=posterior.num_draws, elbo=posterior.elbo)
         checks = _predictive_checks(posterior, config, maps.get("mutation_map"))
         _write(directory, posterior, config, checks)
-        write_summary(
-            directory / "summary.json",
-            posterior,
-            checks,
-            seconds=report.seconds,
-            peak_memory_mb=report.peak_memory_mb,
-        )
+        cost = {"seconds": report.seconds, "peak_memory_mb": report.peak_memory_mb}
+        write_summary(directory / "summary.json", posterior, checks, **cost)
         note_warnings(all_warnings(posterior, checks))
     print(describe(posterior, report.seconds))
     for warning in all_warnings(posterior, checks):
@@ -124,6 +112,13 @@ def read_genomes(input: Path, config: InferConfig) -> tuple[Genotypes, dict[str,
         region=config.region,
         samples=config.samples,
         mask=config.mask,
+    )
+    note(
+        "read",
+        f"read {input}",
+        haplotypes=genotypes.num_haplotypes,
+        sites=genotypes.num_sites,
+        sites_dropped=genotypes.sites_dropped,
     )
     return genotypes, _read_maps(genotypes, config)
 
