@@ -221,7 +221,7 @@ class _Regions:
 
     def score(self, values: np.ndarray) -> PairScore:
         parts = [dataclasses.astuple(pair_sums(pairs, values)) for pairs in self.pairs]
-        sums = (self.total(np.sum(part, axis=0)) for part in zip(*parts, strict=True))
+        sums = (self.total(np.asarray(np.sum(part, axis=0))) for part in zip(*parts, strict=True))
         return PairSums(*sums).score()
 
 
