@@ -13,6 +13,7 @@ from typing import TypeVar
 import equinox as eqx
 
 from escapement_jax.config.encoder import EncoderConfig
+from escapement_jax.io.reader import reader
 
 _MAGIC = "escapement network weights 1"
 
@@ -49,6 +50,7 @@ def save_weights(path: Path, network: eqx.Module, settings: dict[str, object]) -
     return digest
 
 
+@reader
 def load_weights(path: Path, like: Network, settings: dict[str, object]) -> Network:
     """Read the weights of a network of the same settings.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from escapement_jax.io.reader import reader
 from escapement_jax.io.regions import Region, parse_region
 
 
@@ -24,6 +25,7 @@ class GenomeRegion:
         return str(self.region).replace(":", "_").replace("/", "_")
 
 
+@reader
 def read_region_list(path: Path, default_input: Path) -> list[GenomeRegion]:
     """Read regions, one a line: `chr1:1-2000000`, or with its file behind a space or tab.
 

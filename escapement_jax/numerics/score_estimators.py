@@ -46,6 +46,15 @@ def score_function_surrogate(
     return stop_gradient(value - baseline) * log_probability + value
 
 
+def mean_of_others(values: Float[Array, "draws ..."]) -> Float[Array, "draws ..."]:
+    """Return the mean over all draws but each, a baseline that knows nothing of it; 0 for one draw.
+
+    Args:
+        values: at independent draws.
+    """
+    return (jnp.sum(values, axis=0, keepdims=True) - values) / max(values.shape[0] - 1, 1)
+
+
 class Baseline(eqx.Module):
     """The learned baseline of NVIL: expected value from a summary of the data, `w2 relu(W1 h)`.
 
@@ -97,7 +106,7 @@ def vimco_surrogate(
     count = log_weights.shape[0]
     if count < 2:
         raise ValueError(f"VIMCO compares draws with each other; give 2 or more, not {count}")
-    geometric_mean = (jnp.sum(log_weights) - log_weights) / (count - 1)
+    geometric_mean = mean_of_others(log_weights)
     itself = jnp.eye(count, dtype=bool)
     replaced = jnp.where(itself, geometric_mean[:, None], log_weights[None, :])
     without = jax.nn.logsumexp(replaced, axis=1)

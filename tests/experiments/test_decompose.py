@@ -74,9 +74,11 @@ def test_fresh_noise_decomposes_other_data_each_time_and_averages(calls):
     assert len(calls) == 3
     phenotypes = [call[1] for call in calls]
     assert not np.allclose(phenotypes[0], phenotypes[1])
-    np.testing.assert_array_equal(study.phenotypes, phenotypes[0])
     np.testing.assert_array_equal(effects.epistatic.effect, 2.0)
-    assert [call[2].anchors for call in calls[1:]] == [(), ()]
+    # The first noise is the one whose study and anchors are told; it comes last.
+    np.testing.assert_array_equal(study.phenotypes, phenotypes[-1])
+    assert [call[2].anchors for call in calls] == [(), (), config.anchors]
+    assert config.anchors
     assert rows[0].name == "ELM, 3 runs, new noise"
 
 

@@ -1,5 +1,7 @@
 """Weights come back bit for bit, and nothing else passes for them."""
 
+import json
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -35,6 +37,17 @@ def test_other_files_and_changed_weights_are_refused(tmp_path):
     changed[-1] ^= 1
     path.write_bytes(bytes(changed))
     with pytest.raises(ValueError, match="do not match their hash"):
+        load_weights(path, network(0), SETTINGS)
+
+
+def test_a_header_that_lacks_its_hash_is_refused_by_name(tmp_path):
+    path = tmp_path / "weights.eqx"
+    save_weights(path, network(0), SETTINGS)
+    header, payload = path.read_bytes().split(b"\n", 1)
+    told = json.loads(header)
+    del told["sha256"]
+    path.write_bytes(json.dumps(told).encode() + b"\n" + payload)
+    with pytest.raises(ValueError, match=r"weights\.eqx: .*sha256"):
         load_weights(path, network(0), SETTINGS)
 
 

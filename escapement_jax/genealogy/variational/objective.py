@@ -40,6 +40,7 @@ from escapement_jax.genealogy.variational.twisted_paths import (
 )
 from escapement_jax.numerics.score_estimators import (
     Baseline,
+    mean_of_others,
     score_function_surrogate,
     vimco_surrogate,
 )
@@ -151,17 +152,10 @@ class Objective:
         summary = jnp.mean(potentials.states, axis=(0, 2))
         expected = jax.vmap(baseline)(jax.lax.stop_gradient(summary))
         # The baseline would take hundreds of steps to learn the size of log p(D) by itself.
-        others = jax.lax.stop_gradient(_mean_of_others(log_weights))
+        others = jax.lax.stop_gradient(mean_of_others(log_weights))
         surrogate = score_function_surrogate(log_weights, log_q, others + expected[None])
         error = jax.vmap(baseline.squared_error)(summary, (log_weights - others).T)
         return jnp.sum(surrogate) / self.draws - jnp.sum(error), bound
-
-
-def _mean_of_others(
-    values: Float[Array, "draws haplotypes"],
-) -> Float[Array, "draws haplotypes"]:
-    """Mean over all draws but each; 0 if there is only one."""
-    return (jnp.sum(values, axis=0, keepdims=True) - values) / max(values.shape[0] - 1, 1)
 
 
 def analytic_potentials(
