@@ -3,6 +3,9 @@
 Every method is a way to thread the same genomes, in the same orders, with the same keys. After the
 pass come full Gibbs sweeps without look-ahead, so that a pass can be held against sweeps. Bounds of
 particle filters, whose draws are no posterior sample, stand in rows of their own.
+
+Genomes drawn from the model itself (`--genomes model`) have a true graph that is a draw from the
+posterior: weighed as by the pass, it bounds the evidence from above.
 """
 
 import argparse
@@ -17,6 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.accuracy.metrics import coverage, crps, point_errors
+from benchmarks.accuracy.mixing import make_problem
+from benchmarks.accuracy.model_genomes import true_graphs
 from benchmarks.accuracy.true_tmrca import evenly_spaced_positions, pairwise_tmrca
 from benchmarks.record import write_result
 from benchmarks.simulated_genotypes import inference_config, simulate_genotypes
@@ -28,6 +33,7 @@ from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
+from escapement_jax.genealogy.threading.evidence_bounds import log_weights_of_graphs
 from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
 from escapement_jax.genealogy.threading.look_ahead import LookAhead, PairLookAhead
 from escapement_jax.genealogy.threading.particle_evidence import particle_evidence
@@ -77,6 +83,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--start-recombination", type=float, default=1.0, help="factor in the pass")
     add("--methods", nargs="*", choices=METHODS, default=["none", "carriers"])
     add("--table", nargs="*", default=[], help="NAME=FILE.npy, {seed} in FILE is filled in")
+    add("--genomes", choices=["msprime", "model"], default="msprime")
     add("--particles", action="store_true", help="bounds of particle filters, too")
     add("--output", type=Path, default=Path("benchmarks/results/look_ahead.json"))
     return parser.parse_args()
@@ -123,6 +130,8 @@ METHODS: dict[str, Method] = {
 
 def run_method(seed: int, method: Method, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for the pass, one for every sweep after it, one for the particle filter."""
+    if arguments.genomes == "model":
+        return [run_on_model_genome(seed, method, arguments)]
     tree_sequence, genotypes = simulate_genotypes(seed, arguments.length, arguments.haplotypes)
     problem = threading_problem(genotypes, inference_config(arguments.draws))
     positions = evenly_spaced_positions(arguments.length, NUM_POSITIONS)
@@ -142,6 +151,20 @@ def run_method(seed: int, method: Method, arguments: argparse.Namespace) -> list
     if arguments.particles:
         rows.append({"seed": seed, "sweep": -1} | particles(seed, problem, method, arguments))
     return rows
+
+
+def run_on_model_genome(seed: int, method: Method, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Bounds of the evidence from both sides, the upper one by the true graph."""
+    genome, problem = make_problem(seed, arguments.haplotypes, arguments.length)
+    look_ahead = method(problem)
+    start = time.process_time()
+    _, log_weights = one_pass(seed, problem, look_ahead, arguments)
+    row = {"seed": seed, "sweep": 0} | bound(log_weights)
+    row |= {"cpu_seconds": time.process_time() - start}
+    graphs = true_graphs(genome, problem, arguments.draws)
+    orders = random_orders(jax.random.key(4000 + seed), arguments.draws, problem.num_haplotypes)
+    above = log_weights_of_graphs(graphs, orders, problem.chunks, problem.model, look_ahead)
+    return row | {"upper_bound": float(above.mean()), "between": float(above.mean()) - row["bound"]}
 
 
 def one_pass(

@@ -8,11 +8,14 @@ For haplotype `i`, parent `j` and level time `t`, with `x = log t` in standard u
 log-mean `-u / 2v` and log-variance `-1 / 2v`); `r` is free at each level. A break has the log
 weight `c_i`, the logit of a Bernoulli variable relative to the model's own. All are zero before
 training, so the chain starts at what the potentials are added to.
+
+Haplotypes copy earlier ones only: the pairs that never meet are not computed, and hold 0.
 """
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from escapement_jax.array_types import Levels, PRNGKey
@@ -50,25 +53,38 @@ class PotentialHeads(eqx.Module):
         self.around = Dense(2 * channels, channels, key=keys[4])
         self.breaks = Dense(channels, 1, key=None)
 
-    def __call__(self, hidden: Hidden, features: PairFeatures, times: Levels) -> Potentials:
+    def __call__(
+        self, hidden: Hidden, features: PairFeatures, times: Levels, *, all_pairs: bool = False
+    ) -> Potentials:
         """Potentials of every bin.
 
         Args:
             hidden: from the encoder.
             features: of the pairs.
             times: representative time of each level, generations.
+            all_pairs: for later parents, too.
         """
+        size = hidden.shape[0]
+        child, parent = np.nonzero(np.ones((size, size)) if all_pairs else np.tri(size, k=-1))
         after = jnp.moveaxis(hidden[:, features.next_site], 0, 1)
         before = jnp.moveaxis(hidden[:, jnp.maximum(features.next_site - 1, 0)], 0, 1)
-        mixed = self.copier(after)[:, :, None] + self.parent(after)[:, None, :]
-        mixed = jax.nn.gelu(mixed + self.pair(features.beyond))
-        outputs = self.states(jax.nn.gelu(self.middle(mixed)))
-        named, free = outputs[..., :_NUM_NAMED], outputs[..., _NUM_NAMED:]
+        mixed = self.copier(after)[:, child] + self.parent(after)[:, parent]
+        mixed = jax.nn.gelu(mixed + self.pair(features.beyond[:, child, parent]))
+        pairs = self._levels(times)(jax.nn.gelu(self.middle(mixed)))
+        gap = jax.nn.gelu(self.around(jnp.concatenate([before, after], axis=-1)))
+        nothing = jnp.zeros((pairs.shape[0], size, size, pairs.shape[2]), pairs.dtype)
+        return Potentials(nothing.at[:, child, parent].set(pairs), self.breaks(gap)[..., 0])
+
+    def _levels(self, times: Levels) -> Dense:
+        """The map to `psi` at every level: `a + u x + v x^2 + r`, made of the weights at once."""
         log_times = jnp.log(times)
         unit = (log_times - jnp.mean(log_times)) / jnp.std(log_times)
         powers = jnp.stack([jnp.ones_like(unit), unit, unit**2])
-        gap = jax.nn.gelu(self.around(jnp.concatenate([before, after], axis=-1)))
-        return Potentials(named @ powers + free, self.breaks(gap)[..., 0])
+
+        def combined(weights):
+            return weights[..., :_NUM_NAMED] @ powers + weights[..., _NUM_NAMED:]
+
+        return jax.tree.map(combined, self.states)
 
 
 class PotentialNetwork(eqx.Module):
@@ -82,9 +98,17 @@ class PotentialNetwork(eqx.Module):
         self.encoder = GenealogyEncoder(config, key=encoder_key)
         self.heads = PotentialHeads(config, num_levels, key=heads_key)
 
-    def __call__(self, columns: SiteColumns, features: PairFeatures, times: Levels) -> Potentials:
-        """Potentials of every bin that the features look from."""
-        return self.heads(self.encoder(columns, features), features, times)
+    def __call__(
+        self,
+        columns: SiteColumns,
+        features: PairFeatures,
+        times: Levels,
+        *,
+        all_pairs: bool = False,
+    ) -> Potentials:
+        """Potentials of every bin that the features look from, of earlier parents or of all."""
+        hidden = self.encoder(columns, features)
+        return self.heads(hidden, features, times, all_pairs=all_pairs)
 
 
 def copying_probabilities(

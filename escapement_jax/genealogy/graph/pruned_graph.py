@@ -189,6 +189,17 @@ def _positions(
     )
 
 
+def attachment(graph: RecombinationGraph, haplotype: Int[Array, ""]) -> tuple[BinPath, BinPath]:
+    """Where a haplotype of the graph joins the others: a haplotype below the branch, and the level.
+
+    Args:
+        graph: the graph, the haplotype in it.
+        haplotype: the haplotype.
+    """
+    at = _positions(graph, haplotype, jnp.zeros_like(haplotype))
+    return at.branch[graph.segment], at.level[graph.segment]
+
+
 def prune(
     graph: RecombinationGraph,
     haplotype: Int[Array, ""],

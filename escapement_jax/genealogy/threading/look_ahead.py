@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from escapement_jax.array_types import BinPath
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
-from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, ThreadPath
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph
 from escapement_jax.genealogy.model.local_trees import ABSENT
 from escapement_jax.genealogy.model.pruned_tree import PrunedTree
 from escapement_jax.genealogy.model.threading_model import ThreadingModel
@@ -37,9 +38,9 @@ class Potential(eqx.Module):
     rows: Float[Array, "*draws rows haplotypes levels"]
     row_of_bin: Int[Array, "*draws bins"]
 
-    def of_path(self, path: ThreadPath) -> Float[Array, ""]:
-        """Sum of the log potentials along a path, `u(path)`."""
-        return self.rows[self.row_of_bin, path.branch, path.level].sum()
+    def of_path(self, branch: BinPath, level: BinPath) -> Float[Array, ""]:
+        """Sum of the log potentials of the positions of a path, `u(path)`."""
+        return self.rows[self.row_of_bin, branch, level].sum()
 
 
 class LookAhead(eqx.Module):

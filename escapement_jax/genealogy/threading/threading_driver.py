@@ -71,7 +71,7 @@ def _extend_part(keys, bulk, tables, potential, pruned, chunks, last, model, ref
         path = sample_chunk(key_path, FilteredChunk(*bulk, *tables), pruned, chunk, last)
         grown, overflow = regraft(pruned, path)
         entering = (path.entering_branch, path.entering_level)
-        tilt = potential and potential.of_path(path)
+        tilt = potential and potential.of_path(path.branch, path.level)
         return key_cuts, grown, entering, overflow, tilt
 
     over_draws = jax.vmap(grow, in_axes=(0, (1, 1), 0, 0, 0, None, 0))

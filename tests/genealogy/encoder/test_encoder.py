@@ -72,7 +72,7 @@ def test_distances_matter_but_not_where_the_window_starts():
     np.testing.assert_allclose(moved, hidden, atol=1e-9)
 
 
-@pytest.mark.parametrize(("num_sites", "window"), [(11, 3), (3, 4)])
+@pytest.mark.parametrize(("num_sites", "window"), [(11, 3), (3, 4), (11, 4), (9, 1)])
 def test_band_in_chunks_equals_the_masked_matrix(num_sites, window):
     keys = jax.random.split(jax.random.key(num_sites), 3)
     heads = [jax.random.normal(key, (2, num_sites, 3, 4)) for key in keys]
@@ -144,6 +144,28 @@ def test_untrained_potentials_are_zero_and_every_weight_can_learn():
         slopes.append(gradient)
     assert all(np.any(slope) for slope in jax.tree.leaves(slopes[1].heads))
     assert all(np.any(slope) for slope in jax.tree.leaves(slopes[1].encoder.layers[1].narrow))
+
+
+def test_parents_are_earlier_haplotypes_unless_all_are_asked_for():
+    """The potentials of a pair are the same in both, and move with the haplotypes."""
+    network = eqx.tree_at(
+        lambda network: network.heads.states.weight,
+        NETWORK,
+        jax.random.normal(jax.random.key(2), NETWORK.heads.states.weight.shape),
+    )
+
+    @eqx.filter_jit
+    def states(columns, all_pairs):
+        return network(columns, look(columns), TIMES, all_pairs=all_pairs).states
+
+    everything, earlier = states(COLUMNS, True), states(COLUMNS, False)
+    before = np.tri(NUM_HAPLOTYPES, k=-1, dtype=bool)
+    np.testing.assert_allclose(earlier[:, before], everything[:, before], rtol=1e-12)
+    assert not earlier[:, ~before].any()
+    assert np.abs(everything[:, ~before]).min() > 0
+    order = np.array([2, 0, 3, 1])
+    permuted = states(SiteColumns.from_haplotypes(HAPLOTYPES[:, order], POSITIONS), True)
+    np.testing.assert_allclose(permuted, everything[:, order][:, :, order], atol=1e-12)
 
 
 def test_attention_is_read_as_copying_probabilities_of_earlier_haplotypes():
