@@ -7,9 +7,9 @@ earlier haplotypes only, so ours computes half of the pairs (`all_pairs` takes t
 band in chunks.
 The bound after them is only in JAX: `encoder` compares like with like, the gradient of the sum of
 squares of all potentials; `bound` is the whole step that training takes. CPU seconds, best of
-several after one warm-up, in one process and one thread.
+several after one warm-up, in turn, in one process on one core.
 
-    OMP_NUM_THREADS=1 python benchmarks/speed/encoder_step.py \
+    OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/speed/encoder_step.py \
         --output benchmarks/results/encoder_step.json
 """
 
@@ -129,14 +129,8 @@ class Twin:
         (self.states() ** 2).sum().backward()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--haplotypes", type=int, default=50)
-    parser.add_argument("--sites", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    count, sites = arguments.haplotypes, arguments.sites
+def example(count, sites):
+    """Random genomes, a network whose last layer is not zero, and a model."""
     generator = np.random.default_rng(0)
     haplotypes = (generator.random((sites, count)) < 0.15).astype(np.int8)
     positions = np.arange(sites) * 400.0 + 100.0
@@ -144,49 +138,58 @@ def main():
     config = EncoderConfig()
     places = jnp.asarray(positions + 200.0)
     features = jax.jit(lambda c: pair_features(c, places, config.length_scales))(columns)
-    grid = TimeGrid.for_population_size(LEVELS, 1e4)
     network = PotentialNetwork(config, LEVELS, key=jax.random.key(0))
     outer = 0.1 * jax.random.normal(jax.random.key(1), network.heads.states.weight.shape)
     network = eqx.tree_at(lambda network: network.heads.states.weight, network, outer)
-    counts = PairCounts.from_haplotypes(haplotypes, np.arange(sites), np.full(sites, 399.0))
     model = copying_model(
         count,
         PiecewiseConstant.constant(1e4),
-        grid,
+        TimeGrid.for_population_size(LEVELS, 1e4),
         mutation_rate=jnp.full(sites, 1.25e-8),
         recombination_distance=jnp.full(sites, 4e-6),
     )
+    counts = PairCounts.from_haplotypes(haplotypes, np.arange(sites), np.full(sites, 399.0))
+    return network, (columns, features, model.times), (model, counts)
+
+
+def steps(network, seen, data):
+    """One step of everything that is compared, by name, and how far the twins are apart."""
 
     @eqx.filter_jit
     @eqx.filter_value_and_grad
     def encoder_only(network, all_pairs):
-        potentials = network(columns, features, grid.times, all_pairs=all_pairs)
-        return jnp.sum(potentials.states**2)
+        return jnp.sum(network(*seen, all_pairs=all_pairs).states ** 2)
 
     @eqx.filter_jit
     @eqx.filter_value_and_grad
     def whole_bound(network):
-        potentials = network(columns, features, grid.times) + emission_potentials(model, counts)
-        return jnp.sum(twisted_bound(model, counts, potentials).elbo)
+        potentials = network(*seen) + emission_potentials(*data)
+        return jnp.sum(twisted_bound(*data, potentials).elbo)
 
-    twin = Twin(network, columns, features, grid.times)
-    whole = eqx.filter_jit(network)(columns, features, grid.times, all_pairs=True)
-    ours = np.asarray(whole.states)
-    theirs = twin.states().detach().numpy()
-    seconds = best_in_turn(
-        {
-            "encoder_jax": lambda: jax.block_until_ready(encoder_only(network, False)),
-            "encoder_jax_all_pairs": lambda: jax.block_until_ready(encoder_only(network, True)),
-            "encoder_torch": twin.step,
-            "bound_jax": lambda: jax.block_until_ready(whole_bound(network)),
-        },
-        arguments.repeats,
-    )
+    twin = Twin(network, *seen)
+    ours = np.asarray(eqx.filter_jit(network)(*seen, all_pairs=True).states)
+    difference = float(np.abs(ours - twin.states().detach().numpy()).max())
+    return difference, {
+        "encoder_jax": lambda: jax.block_until_ready(encoder_only(network, False)),
+        "encoder_jax_all_pairs": lambda: jax.block_until_ready(encoder_only(network, True)),
+        "encoder_torch": twin.step,
+        "bound_jax": lambda: jax.block_until_ready(whole_bound(network)),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--haplotypes", type=int, default=50)
+    parser.add_argument("--sites", type=int, default=500)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    difference, functions = steps(*example(arguments.haplotypes, arguments.sites))
+    seconds = best_in_turn(functions, arguments.repeats)
     result = {
-        "haplotypes": count,
-        "sites": sites,
-        "largest_difference": float(np.abs(ours - theirs).max()),
-        "torch": twin.torch.__version__,
+        "haplotypes": arguments.haplotypes,
+        "sites": arguments.sites,
+        "largest_difference": difference,
         "cpu_seconds": seconds,
         "encoder_torch_over_jax": seconds["encoder_torch"] / seconds["encoder_jax"],
     }

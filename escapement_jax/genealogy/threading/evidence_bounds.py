@@ -12,29 +12,24 @@ posterior: no one-sided bound tells how far `q` is from it.
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
-from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, attachment, prune
+from escapement_jax.genealogy.graph.pruned_graph import attachment
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_model import ThreadingModel
 from escapement_jax.genealogy.threading.look_ahead import LookAhead
-from escapement_jax.genealogy.threading.sequential_pass import remove_haplotypes
+from escapement_jax.genealogy.threading.sequential_pass import (
+    remove_haplotypes,
+    take_out_haplotypes,
+)
 from escapement_jax.genealogy.threading.threading_driver import thread_evidence
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
 
 _Graphs = Sequence[RecombinationGraph]
 
 _attachment = jax.jit(jax.vmap(attachment))
-
-
-@jax.jit
-def _take_out(graph: RecombinationGraph, haplotypes: Int[Array, " draws"]) -> PrunedGraph:
-    nowhere = jnp.zeros(graph.moved.shape[1:], bool)
-    floor = jnp.zeros_like(haplotypes)
-    return jax.vmap(prune, (0, 0, 0, None))(graph, haplotypes, floor, nowhere)
 
 
 @jax.jit
@@ -70,7 +65,7 @@ def log_weights_of_graphs(
     layout = WindowLayout.whole(len(chunks))
     for index in range(orders.shape[1] - 1, 0, -1):
         haplotypes = orders[:, index]
-        pruned = [_take_out(graph, haplotypes) for graph in graphs]
+        pruned = take_out_haplotypes(graphs, haplotypes)
         total += thread_evidence(pruned, chunks, model, layout, look_ahead)
         for place, ahead in enumerate(look_ahead or ()):
             positions = _attachment(graphs[place], haplotypes)

@@ -16,7 +16,7 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
 from escapement_jax.genealogy.graph.graph_density import log_density, log_tree_probability
 from escapement_jax.genealogy.graph.graph_draw import GraphDraw
-from escapement_jax.genealogy.graph.pruned_graph import beside_graph, prune
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, beside_graph, prune
 from escapement_jax.genealogy.graph.recombination_graph import (
     RecombinationGraph,
     remove_haplotype,
@@ -147,6 +147,12 @@ def remove_haplotypes(
 ) -> list[RecombinationGraph]:
     """Take one haplotype per draw out of the graphs."""
     return [_remove(graph, haplotypes) for graph in graphs]
+
+
+def take_out_haplotypes(graphs: _Graphs, haplotypes: Int[Array, " draws"]) -> list[PrunedGraph]:
+    """Put one haplotype per draw beside the graphs of the others, as before it was threaded."""
+    inside = jnp.zeros(graphs[0].moved.shape[1:], bool)
+    return [_prune(graph, haplotypes, jnp.zeros_like(haplotypes), inside) for graph in graphs]
 
 
 def graph_log_density(
