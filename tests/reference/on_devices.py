@@ -24,7 +24,7 @@ from escapement_jax.genealogy.threading.sequential_pass import (
 from escapement_jax.training.devices import batched, device_mesh
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.memory import memory_limit
-from tests.reference.survivors import explore_small
+from tests.reference.survivors import explore_small, infer_small, recover_small
 from tests.reference.two_machines import CONFIG, genotypes
 
 KEY = jax.random.key(1)
@@ -74,8 +74,20 @@ def chains_in_groups() -> object:
         return chains()
 
 
-RUNS = {"rollouts": (rollouts, rollouts), "networks": (networks, networks)}
-RUNS |= {"chains": (chains, chains), "groups": (chains, chains_in_groups)}
+def inference() -> object:
+    """Two chains, with all that is learned along them."""
+    return infer_small(Keeper())
+
+
+def recovery() -> object:
+    """Segments of a ring of reactions, in numbers that four devices do not divide."""
+    return recover_small(Keeper())
+
+
+RUNS = {one.__name__: (one, one) for one in (rollouts, networks, chains, inference, recovery)}
+RUNS["groups"] = (chains, chains_in_groups)
+DEVICES = {"groups": 1, "inference": 2}
+"""Where it is not as many as there are."""
 
 
 def arrays(tree: object) -> list[np.ndarray]:
@@ -100,7 +112,7 @@ def main(cache: str, devices: str, *names: str) -> None:
     for name in names:
         single, spread = RUNS[name]
         expected = single()
-        with device_mesh(int(devices) if name != "groups" else 1) as used:
+        with device_mesh(DEVICES.get(name, int(devices))) as used:
             found = spread()
         print(json.dumps([name, used, largest_difference(expected, found)]), flush=True)
 
