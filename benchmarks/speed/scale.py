@@ -49,7 +49,7 @@ NUMBERS = [Size(haplotypes=n) for n in (10, 20, 50, 100)]
 LENGTHS = [Size(10, length, draws=2) for length in (100_000, 1_000_000, 10_000_000)]
 DRAWS = [Size(draws=draws) for draws in (1, 16, 32)]
 DEVICES = [Size(draws=16, devices=devices) for devices in (2, 4)]
-FEW = [Size(5, 20_000, 2), Size(10, 20_000, 2), Size(10, 50_000, 2), Size(10, 20_000, 8)]
+FEW = [Size(4, 20_000, 2), Size(10, 20_000, 2), Size(10, 50_000, 2), Size(10, 20_000, 8)]
 
 
 def main() -> None:
