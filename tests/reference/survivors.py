@@ -47,28 +47,28 @@ EXPLORE = ExploreConfig(
 RECOVER = RecoverConfig(integrator="euler", horizons=(16, 32, 48), most_types=2)
 
 
-def infer_small(keeper: Keeper) -> dict[str, np.ndarray]:
+def infer_small(keeper: Keeper, config: InferConfig = INFER) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(1)
     haplotypes = generator.integers(0, 2, (12, 4)).astype(np.int8)
     haplotypes[:, 0], haplotypes[:, 1] = 0, 1
     positions = np.sort(generator.choice(20_000, 12, replace=False))
     genotypes = Genotypes.from_arrays(haplotypes, positions, start=0, end=20_000)
-    posterior = infer(genotypes, INFER, key=jax.random.key(3), keeper=keeper)
+    posterior = infer(genotypes, config, key=jax.random.key(3), keeper=keeper)
     result = {
         f"draw {i} {name}": getattr(draw, name)
         for i, draw in enumerate(posterior.draws)
         for name in ("trees", "first_bin", "moved", "cut_level")
     }
-    assert posterior.size_estimate is not None
-    return result | {
+    result |= {
         "log_weights": posterior.log_weights,
         "bound_correction": posterior.bound_correction,
         "log_density": posterior.trace.log_density,
         "log_tmrca": posterior.trace.log_tmrca,
-        "sizes": posterior.size_estimate.population_size,
-        "factor": posterior.learned["recombination_factor"].upper_95,
         "seed": np.array(posterior.seed),
     }
+    if posterior.size_estimate is not None:
+        result["sizes"] = posterior.size_estimate.population_size
+    return result | {name: one.upper_95 for name, one in posterior.learned.items()}
 
 
 def decompose_small(keeper: Keeper, config: DecomposeConfig = DECOMPOSE) -> dict[str, np.ndarray]:
@@ -84,11 +84,11 @@ def decompose_as_published(keeper: Keeper) -> dict[str, np.ndarray]:
     return decompose_small(keeper, config)
 
 
-def recover_small(keeper: Keeper) -> dict[str, np.ndarray]:
+def recover_small(keeper: Keeper, config: RecoverConfig = RECOVER) -> dict[str, np.ndarray]:
     from tests.homeostasis.small_networks import ring_courses, ring_network
 
     courses = ring_courses(noise=0.01)
-    return _leaves(recover(courses, ring_network(), RECOVER, key=jax.random.key(1), keeper=keeper))
+    return _leaves(recover(courses, ring_network(), config, key=jax.random.key(1), keeper=keeper))
 
 
 def explore_small(keeper: Keeper) -> dict[str, np.ndarray]:

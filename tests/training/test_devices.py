@@ -16,8 +16,10 @@ from escapement_jax.training.devices import (
     padded,
 )
 
-SAME = {"rollouts": 0.0, "networks": 0.0}
-"""Largest relative difference: none, since nothing is summed in another order."""
+SAME = {"rollouts": 0.0, "networks": 0.0, "chains": 1e-13, "segments": 1e-11}
+"""Largest relative difference: none where a device does what one alone does. A device that has one
+chain rather than four rounds its sums otherwise, and segments are summed device by device; all that
+is drawn is the same."""
 
 
 @pytest.mark.slow
