@@ -160,6 +160,7 @@ def survive(name: str, output: Path, cache: str, stop: str, resume: bool = False
         if stop:
             word, number = stop.split()
             _once_sealed(int(number), output, STOPS[word])
+        (directory / "summary.json").write_text("{}")
         np.savez(directory / "result.npz", **SURVIVORS[name](keeper))  # pyright: ignore
 
 
