@@ -30,6 +30,8 @@ REMEDIES = {
     "--regions",
     "explore": "lower --batch-size",
     "decompose": "lower --max-joint-pairs or --max-reported-pairs",
+    "train": "give --window-bins and lower --windows-per-step, or lower --draws",
+    "pretrain": "lower --genomes, --haplotypes or --sequence-length",
     "recover": "shorten --horizons, or fit fewer trajectories",
 }
 """What to do when memory runs out, by verb."""
