@@ -32,9 +32,11 @@ from tests.homeostasis.small_networks import ring_courses, ring_model
 from tests.reference.survivors import (
     INFER,
     RECOVER,
+    TRAIN,
     explore_small,
     infer_small,
     recover_small,
+    train_small,
 )
 from tests.reference.two_machines import CONFIG, genotypes
 
@@ -99,6 +101,16 @@ def segments() -> object:
     return fit_segments(dynamics, 1.01 * parameters, start, shot)
 
 
+def windows() -> object:
+    """Three steps with four windows each.
+
+    Not the parameters: Adam makes steps of rounding where the slope is zero.
+    """
+    config = dataclasses.replace(TRAIN, steps=3, windows_per_step=None)
+    found = train_small(Keeper(), config)
+    return [found[name] for name in ("bound", "mutation", "coalescent", "breakpoint", "sizes")]
+
+
 def inference() -> object:
     """Four haplotypes in two chains, and a sweep."""
     told = {"demography": "constant", "learn_recombination": False}
@@ -110,7 +122,7 @@ def recovery() -> object:
     return recover_small(Keeper(), dataclasses.replace(RECOVER, horizons=(16,)))
 
 
-EVERY = (rollouts, networks, chains, segments, inference, recovery)
+EVERY = (rollouts, networks, chains, segments, windows, inference, recovery)
 RUNS = {one.__name__: (one, one) for one in EVERY}
 RUNS["groups"] = (chains, chains_in_groups)
 DEVICES = {"groups": 1, "inference": 2}
