@@ -121,37 +121,25 @@ def train_posterior(
     """
     sizes = size_model(config.demography, genome.grid, population_size)
     objective = Objective(sizes, config.estimator, config.draws)
-    step_key, baseline_key = jax.random.split(key)
-    levels = genome.grid.num_levels
     arrays, rest = eqx.partition(network, eqx.is_inexact_array)
-    parameters = {
-        "network": arrays,
-        "sizes": jnp.asarray(sizes.mean, dtype=float),
-        "baseline": Baseline(levels, _BASELINE_UNITS, key=baseline_key),
-    }
-    optimiser = _optimiser(config)
-    step: Any = _TrainingStep(objective, optimiser, config, rest)
-    if num_machines() > 1:
-        step = step.on_machines(genome)
-    state = (parameters, optimiser.init(parameters), step_key)
-    rules = StoppingRules(temperature=config.min_temperature)
-    rested = False
+    step = _TrainingStep(objective, _optimiser(config), config, rest)
+    alone, rested = num_machines() == 1, False
     with progress_bar(config.steps, "training", enabled=progress, unit="step") as bar:
 
         def after_chunk(taken: int, history: dict[str, np.ndarray]) -> bool:
             nonlocal rested
             bar.update(taken - bar.n)
-            rested = _rested(history, config, rules)
+            rested = _rested(history, config)
             return config.stop_early and rested
 
         (parameters, _, _), history = run_in_chunks(
-            step,
+            step if alone else step.on_machines(genome),
             genome,
-            state,
+            step.start(arrays, genome, key),
             num_steps=config.steps,
             chunk_size=min(CHUNK_STEPS, config.steps),
             after_chunk=after_chunk,
-            compiled=num_machines() == 1,
+            compiled=alone,
             keeper=keeper,
             section=TRAINING,
         )
@@ -173,10 +161,11 @@ def _optimiser(config: TrainConfig) -> GroupedAdam:
     return GroupedAdam(rates, config.clip)
 
 
-def _rested(history: dict[str, np.ndarray], config: TrainConfig, rules: StoppingRules) -> bool:
+def _rested(history: dict[str, np.ndarray], config: TrainConfig) -> bool:
     temperature = history["temperature"]
     if config.estimator != "straight-through":  # nothing is relaxed, so there is nothing to cool
         temperature = np.full_like(temperature, config.min_temperature)
+    rules = StoppingRules(temperature=config.min_temperature)
     return bool(at_rest(history["bound"], history["sizes"], temperature, rules))
 
 
@@ -191,6 +180,16 @@ class _TrainingStep:
 
     def __call__(self, genome: Genome, state: _State, index: Int[Array, ""]) -> _Moved:
         return self.move(genome, state, index, self.slopes(genome, state, index))
+
+    def start(self, network: PotentialNetwork, genome: Genome, key: PRNGKey) -> _State:
+        """Parameters, moments and key before the first step."""
+        step_key, baseline_key = jax.random.split(key)
+        parameters = {
+            "network": network,
+            "sizes": jnp.asarray(self.objective.sizes.mean, dtype=float),
+            "baseline": Baseline(genome.grid.num_levels, _BASELINE_UNITS, key=baseline_key),
+        }
+        return parameters, self.optimiser.init(parameters), step_key
 
     def slopes(
         self,
