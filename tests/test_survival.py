@@ -71,6 +71,7 @@ STOPS = {
     "recover": ["SIGKILL 1"],
     "decompose": ["SIGKILL 1"],
     "explore": ["SIGKILL 2", "SIGTERM 4"],
+    "train": ["SIGKILL 1"],
 }
 
 

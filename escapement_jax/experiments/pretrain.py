@@ -11,6 +11,7 @@ from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import SimulateGenealogyConfig
 from escapement_jax.config.toml import to_toml
 from escapement_jax.config.training import PretrainConfig
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.simulate_genealogy import simulate_genealogy
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.genealogy.encoder.heads import PotentialNetwork
@@ -104,7 +105,8 @@ def run_pretrain(
     """
     identity = identify_run("pretrain", config, execution=execution, replaces=force)
     survival = surviving_run(output, identity, execution)
-    with survival as (directory, keeper), RunReport() as report:
+    precision = chosen_precision(execution)
+    with survival as (directory, keeper), RunReport() as report, precision:
         mainspring = pretrain(config, progress=progress, keeper=keeper)
         settings = network_settings(config, config.time_levels)
         digest = save_weights(directory / WEIGHTS_FILE, mainspring.network, settings)

@@ -35,6 +35,8 @@ REMEDIES = {
     "recover": "shorten --horizons, or fit fewer trajectories",
 }
 """What to do when memory runs out, by verb."""
+SHARED = ("infer", "train")
+"""Verbs whose work several processes share."""
 
 
 def identify_run(
@@ -85,9 +87,12 @@ def surviving_run(
 
     Raises:
         FileExistsError: The output or its working folder cannot be used; says what to do.
-        ValueError: The run to be resumed was asked something else.
+        ValueError: The run to be resumed was asked something else, or several processes are asked
+            to share what they cannot.
         Stopped: A signal came; the state is kept.
     """
+    if execution.coordinator is not None and identity.verb not in SHARED:
+        raise ValueError(f"{identity.verb} runs in one process; leave out --coordinator")
     if execution.resume and may_replace(output):
         identity = dataclasses.replace(identity, replaces=True)
     refuse_to_lose_files(output, identity.replaces)

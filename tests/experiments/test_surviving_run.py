@@ -39,6 +39,17 @@ def test_a_summary_says_from_where_the_run_was_resumed(tmp_path):
     assert summary == {"elbo": -1.5, "resumed_from": "half way"}
 
 
+def test_processes_that_have_nothing_to_share_are_refused(tmp_path):
+    execution = Execution(coordinator="127.0.0.1:1", processes=2, process=0)
+    identity = identify_run("explore", InferConfig(), execution=execution, replaces=False)
+    with (
+        pytest.raises(ValueError, match="explore runs in one process; leave out --coordinator"),
+        surviving_run(tmp_path / "run", identity, execution),
+    ):
+        pytest.fail("it ran")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_devices_and_memory_are_told_of(tmp_path, caplog):
     broken_off(tmp_path / "run")
     with run(tmp_path / "run", resume=True, devices=2, memory_limit=0.5):
