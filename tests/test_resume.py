@@ -5,8 +5,13 @@ import pytest
 
 from tests.reference.survivors import SURVIVORS, Recorder
 
+SLOW = ("train",)
 
-@pytest.mark.parametrize("name", SURVIVORS)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SURVIVORS],
+)
 def test_a_run_goes_on_from_any_state_bit_for_bit(name):
     recorder = Recorder()
     whole = SURVIVORS[name](recorder)

@@ -3,8 +3,12 @@
 The processes are forked from one that has imported everything and computed nothing.
 """
 
+import json
 import multiprocessing
+import os
 import signal
+import subprocess
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -67,6 +71,7 @@ STOPS = {
     "recover": ["SIGKILL 1"],
     "decompose": ["SIGKILL 1"],
     "explore": ["SIGKILL 2", "SIGTERM 4"],
+    "train": ["SIGKILL 1"],
 }
 
 
@@ -108,4 +113,52 @@ def test_a_limit_on_files_leaves_the_last_checkpoint(start, whole, tmp_path):
     assert finish(start("explore", output, "FULL 2")) == 1
     assert (tmp_path / "run.unfinished" / "checkpoints" / "2.seal.json").exists()
     assert finish(start("explore", output, resume=True)) == 0
+    assert_same(result(output), whole("explore"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a small file system cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk):
+    """Leave no byte to anybody else."""
+    others = disk / "of others"
+    with others.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1024)):
+                pass
+        except OSError:
+            return others
+
+
+def wait_until_stopped(process):
+    while Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        assert process.is_alive()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(start, whole, small_disk):
+    """Others fill the disk between two checkpoints; they make room, and the run goes on."""
+    output, folder = small_disk / "run", small_disk / "run.unfinished" / "checkpoints"
+    first = start("explore", output, "SIGSTOP 2")
+    wait_until_stopped(first)
+    others = fill(small_disk)
+    os.kill(first.pid, signal.SIGCONT)
+    assert finish(first) == 1
+    assert not output.exists()
+    last = max(int(path.name.split(".")[0]) for path in folder.glob("*.seal.json"))
+    assert last >= 2
+    others.unlink()
+    assert finish(start("explore", output, resume=True)) == 0
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["resumed_from"] == f"{100 * last} rollouts"
     assert_same(result(output), whole("explore"))

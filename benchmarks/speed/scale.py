@@ -6,7 +6,6 @@ computes from figures that were measured what a large study would cost.
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
@@ -25,13 +24,17 @@ LEVELS = 24
 BIN_WIDTH = 100
 
 
+PRICE_PER_CORE_HOUR = 0.05
+"""US dollars: an assumption, of the order of what clouds ask for a core on demand."""
+
+
 @dataclass(frozen=True)
 class Size:
     """One problem size."""
 
     haplotypes: int = 20
     length: int = 200_000
-    draws: int = 8
+    draws: int = 4
     devices: int = 1
 
     @property
@@ -40,13 +43,13 @@ class Size:
         return (self.haplotypes - 1) * self.length / BIN_WIDTH * self.draws
 
 
-ALL = [
-    *(Size(haplotypes=n) for n in (10, 20, 50, 100)),
-    *(Size(length=length) for length in (100_000, 1_000_000, 10_000_000)),
-    *(Size(draws=draws) for draws in (2, 32)),
-    *(Size(devices=devices) for devices in (2, 4)),
-]
-FEW = [Size(5, 20_000, 2), Size(10, 20_000, 2), Size(10, 50_000, 2), Size(10, 20_000, 8)]
+SAME = ("length", "draws", "devices")
+"""What the sizes have in common from which the growth with haplotypes is told."""
+NUMBERS = [Size(haplotypes=n) for n in (10, 20, 50, 100)]
+LENGTHS = [Size(10, length, draws=2) for length in (100_000, 1_000_000, 10_000_000)]
+DRAWS = [Size(draws=draws) for draws in (1, 16, 32)]
+DEVICES = [Size(draws=16, devices=devices) for devices in (2, 4)]
+FEW = [Size(4, 20_000, 2), Size(10, 20_000, 2), Size(10, 50_000, 2), Size(10, 20_000, 8)]
 
 
 def main() -> None:
@@ -62,8 +65,10 @@ def main() -> None:
     elif arguments.plan:
         print(json.dumps(plan(json.loads(arguments.output.read_text())["results"]), indent=2))
     else:
-        results = [in_own_process(size) for size in (FEW if arguments.few else ALL)]
-        write_result(arguments.output, {"results": results, "plan": plan(results)})
+        results = []
+        for size in FEW if arguments.few else [*NUMBERS, *DRAWS, *DEVICES, *LENGTHS]:
+            results.append(in_own_process(size))
+            write_result(arguments.output, {"results": results, "plan": plan(results)})
 
 
 def in_own_process(size: Size) -> dict[str, Any]:
@@ -95,31 +100,51 @@ def measure(size: Size) -> dict[str, Any]:
 
 
 def plan(results: list[dict[str, Any]], haplotypes: int = 1000, length: float = 3e9) -> dict:
-    """Cost of a pass for a large study: microseconds per unit grow as a power of the haplotypes.
+    """Cost of one pass with one draw over a large study, drawn out from what was measured.
 
-    A unit is one haplotype threaded through one bin in one draw.
+    A unit is one haplotype threaded through one bin in one draw; its cost grows as a power of the
+    number of haplotypes. The power is that of all numbers measured, and, more carefully, that of
+    the two largest ones.
 
     Args:
-        results: Figures measured with one device.
+        results: Figures measured; those that differ in the number of haplotypes alone are used.
         haplotypes: Number of genomes.
         length: Base pairs.
     """
-    single = [one for one in results if one["devices"] == 1]
-    numbers = np.log([one["haplotypes"] for one in single])
-    costs = np.log([one["cpu_microseconds_per_unit"] for one in single])
-    power, level = np.polyfit(numbers, costs, 1) if np.ptp(numbers) else (0.0, costs.mean())
-    per_unit = math.exp(level + power * math.log(haplotypes))
+    base = asdict(Size())
+    rows = [one for one in results if all(one[name] == base[name] for name in SAME)]
+    cost = {one["haplotypes"]: one["cpu_microseconds_per_unit"] for one in rows}
+    numbers = sorted(cost)
+    if len(numbers) < 2:
+        return {}
+    powers = {"all": _power(cost, numbers), "two largest": _power(cost, numbers[-2:])}
     units = (haplotypes - 1) * length / BIN_WIDTH
-    # A level matrix of every segment, one byte an entry; segments as records are expected.
-    tree = haplotypes**2
+    ways = {}
+    for name, power in powers.items():
+        per_unit = cost[numbers[-1]] * (haplotypes / numbers[-1]) ** power
+        hours = per_unit * units / 1e6 / 3600
+        ways[name] = {
+            "power_of_haplotypes": power,
+            "cpu_microseconds_per_unit": per_unit,
+            "core_hours": hours,
+            "dollars": hours * PRICE_PER_CORE_HOUR,
+        }
+    # One single-precision message per lineage, level and bin, and a level matrix per segment.
+    message = 4 * haplotypes * LEVELS / BIN_WIDTH
     return {
         "haplotypes": haplotypes,
         "length": length,
-        "power_of_haplotypes": float(power),
-        "cpu_microseconds_per_unit": per_unit,
-        "cpu_core_years_per_draw": per_unit * units / 1e6 / 3600 / 24 / 365.25,
-        "bytes_of_a_tree": tree,
+        "draws": 1,
+        "dollars_per_core_hour_assumed": PRICE_PER_CORE_HOUR,
+        "by_power_of": ways,
+        "bytes_of_messages_per_megabase": message * 1e6,
+        "bytes_of_a_tree": haplotypes**2,
     }
+
+
+def _power(cost: dict[int, float], numbers: list[int]) -> float:
+    logs = np.log([cost[number] for number in numbers])
+    return float(np.polyfit(np.log(numbers), logs, 1)[0])
 
 
 if __name__ == "__main__":

@@ -152,13 +152,21 @@ class Train(ComputingVerb):
     """Show a progress bar."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Run the training and write its folder."""
         self.settings.check_complete()
         from escapement_jax.experiments.train import run_train
 
-        run_train(self.input, self.output, self.settings, progress=self.progress, force=self.force)
+        run_train(
+            self.input,
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
+        )
 
 
 @dataclass(frozen=True)
@@ -177,12 +185,19 @@ class Pretrain(ComputingVerb):
     """Show a progress bar."""
     force: Force = False
     """Replace an existing output folder."""
+    execution: HowToRun = DEFAULT_EXECUTION
 
     def run(self) -> None:
         """Simulate, train and write the folder."""
         from escapement_jax.experiments.pretrain import run_pretrain
 
-        run_pretrain(self.output, self.settings, progress=self.progress, force=self.force)
+        run_pretrain(
+            self.output,
+            self.settings,
+            progress=self.progress,
+            force=self.force,
+            execution=self.execution,
+        )
 
 
 GENEALOGY_VERBS: dict[str, Callable[..., Verb]] = {

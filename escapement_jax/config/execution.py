@@ -19,8 +19,7 @@ class Execution:
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints; one is also written when the run is told to stop."""
     devices: int | None = None
-    """Devices of this machine to spread a batch over; default: all, but one for infer and
-    recover, where several are not tried out yet."""
+    """Devices of this machine to spread a batch over; default: all."""
     memory_limit: float | None = None
     """Memory on each device that the messages of a threading may take (infer), in GB of 10^9 bytes;
     more chains are threaded in groups, with the same random numbers. Default: no limit."""

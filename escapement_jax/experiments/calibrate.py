@@ -46,7 +46,7 @@ def run_calibrate(
         force: Whether a directory made with other settings is started anew.
 
     Raises:
-        FileExistsError: The directory cannot be used; says why.
+        FileExistsError: The directory cannot be used, or another run works on it; says why.
         ImportError: msprime is not installed.
         ValueError: The settings of the inference hold maps, or a replicate cannot be inferred.
     """
@@ -55,12 +55,12 @@ def run_calibrate(
     if config.demography_file is not None:
         history = stepwise_history(*read_demography(config.demography_file))
     settings = f"{to_toml(config)}\n{to_toml(told)}"
-    resumable_directory(output, settings, growing="replicates", force=force)
-    (output / "replicates").mkdir(exist_ok=True)
     with (
+        resumable_directory(output, settings, growing="replicates", force=force),
         run_log(output),
         progress_bar(config.replicates, "calibrating", enabled=progress, unit="replicate") as bar,
     ):
+        (output / "replicates").mkdir(exist_ok=True)
         for index in range(config.replicates):
             path = replicate_file(output, index)
             if not path.exists():

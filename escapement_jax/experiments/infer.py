@@ -75,8 +75,7 @@ def run_infer(
     if genome:
         identity = dataclasses.replace(identity, inputs={**identity.inputs, "genome": genome})
     survival = surviving_run(output, identity, execution)
-    # Chains are on one device unless more are asked for: that they agree is not measured yet.
-    mesh = device_mesh(execution.devices or 1, batch=config.num_chains, what="chains")
+    mesh = device_mesh(execution.devices, batch=config.num_chains, what="chains")
     precision = chosen_precision(execution)
     with survival as (directory, keeper), RunReport() as report, precision, mesh:
         genotypes, maps = read_genomes(input, config)

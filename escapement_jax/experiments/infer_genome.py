@@ -1,7 +1,6 @@
 """Infer a whole genome, region by region, with one N_e(t), on one process or several."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from escapement_jax.genealogy.model.threading_problem import threading_problem
 from escapement_jax.io.genealogy_results import write_demography
 from escapement_jax.io.region_lists import GenomeRegion, read_region_list
 from escapement_jax.io.run_directory import write_text_atomically
+from escapement_jax.training.digests import digest_of
 from escapement_jax.training.machines import (
     Machines,
     my_share,
@@ -71,7 +71,7 @@ def run_infer_genome(
             continue
         options = {"progress": progress, "force": force, "execution": execution}
         told = dataclasses.replace(asked, region=str(one.region))
-        genome = hashlib.sha256(names.encode()).hexdigest()
+        genome = digest_of(names)
         run_infer(one.input, folder, told, **options, pairs=world.pairs, genome=genome)
     if all((output / one.folder / "summary.json").is_file() for one in regions):
         _write(output, regions, world)

@@ -7,16 +7,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from escapement_jax.config.execution import DEFAULT_EXECUTION, Execution
 from escapement_jax.config.genealogy import SimulateGenealogyConfig
 from escapement_jax.config.toml import to_toml
 from escapement_jax.config.training import PretrainConfig
+from escapement_jax.experiments.double_precision import chosen_precision
 from escapement_jax.experiments.simulate_genealogy import simulate_genealogy
+from escapement_jax.experiments.surviving_run import identify_run, surviving_run
 from escapement_jax.genealogy.encoder.heads import PotentialNetwork
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.variational.prepare import new_network, pretraining_example
 from escapement_jax.genealogy.variational.train import train_towards
 from escapement_jax.io.network_weights import network_settings, save_weights
-from escapement_jax.io.run_directory import CONFIG_FILE, new_run_directory
+from escapement_jax.io.run_directory import CONFIG_FILE
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.run_report import RunReport
 
 WEIGHTS_FILE = "weights.eqx"
@@ -37,12 +41,15 @@ class Mainspring:
     history: np.ndarray
 
 
-def pretrain(config: PretrainConfig, *, progress: bool = False) -> Mainspring:
+def pretrain(
+    config: PretrainConfig, *, progress: bool = False, keeper: Keeper | None = None
+) -> Mainspring:
     """Simulate genomes and train a network to expect their true genealogies.
 
     Args:
         config: what to simulate and how to train.
         progress: whether to show a progress bar.
+        keeper: takes the state on the way, and brings one to go on from, bit for bit.
 
     Raises:
         ImportError: msprime is not installed.
@@ -71,11 +78,19 @@ def pretrain(config: PretrainConfig, *, progress: bool = False) -> Mainspring:
         clip=config.clip,
         key=train_key,
         progress=progress,
+        keeper=keeper,
     )
     return Mainspring(network, history)
 
 
-def run_pretrain(output: Path, config: PretrainConfig, *, progress: bool, force: bool) -> None:
+def run_pretrain(
+    output: Path,
+    config: PretrainConfig,
+    *,
+    progress: bool,
+    force: bool,
+    execution: Execution = DEFAULT_EXECUTION,
+) -> None:
     """Pretrain a network and write `weights.eqx`, `summary.json` and `config.toml`.
 
     Args:
@@ -83,12 +98,16 @@ def run_pretrain(output: Path, config: PretrainConfig, *, progress: bool, force:
         config: what to simulate and how to train.
         progress: whether to show a progress bar.
         force: whether an existing run directory may be replaced.
+        execution: how to carry it out.
 
     Raises:
-        FileExistsError: `output` is not empty and `force` is off.
+        FileExistsError: `output` is not empty and `force` is off, or an unfinished run is there.
     """
-    with new_run_directory(output, force=force) as directory, RunReport() as report:
-        mainspring = pretrain(config, progress=progress)
+    identity = identify_run("pretrain", config, execution=execution, replaces=force)
+    survival = surviving_run(output, identity, execution)
+    precision = chosen_precision(execution)
+    with survival as (directory, keeper), RunReport() as report, precision:
+        mainspring = pretrain(config, progress=progress, keeper=keeper)
         settings = network_settings(config, config.time_levels)
         digest = save_weights(directory / WEIGHTS_FILE, mainspring.network, settings)
         summary = {

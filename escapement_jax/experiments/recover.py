@@ -88,8 +88,7 @@ def run_recover(
     identity = dataclasses.replace(identity, inputs={**identity.inputs, "choice of data": told})
     survival = surviving_run(output, identity, execution)
     precision = chosen_precision(execution, needed="recover")
-    # Segments are on one device unless more are asked for: that they agree is not measured yet.
-    mesh = device_mesh(execution.devices or 1)
+    mesh = device_mesh(execution.devices)
     with survival as (directory, keeper), RunReport() as run, precision, mesh:
         report = _read_and_report(inputs, config, gradient, progress=progress, keeper=keeper)
         note("recovered", report.recovery.verdict, types=report.recovery.num_types)

@@ -1,6 +1,7 @@
 """A run that survives: checkpoints while it works, results that appear whole."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,9 +30,13 @@ REMEDIES = {
     "--regions",
     "explore": "lower --batch-size",
     "decompose": "lower --max-joint-pairs or --max-reported-pairs",
+    "train": "give --window-bins and lower --windows-per-step, or lower --draws",
+    "pretrain": "lower --genomes, --haplotypes or --sequence-length",
     "recover": "shorten --horizons, or fit fewer trajectories",
 }
 """What to do when memory runs out, by verb."""
+SHARED = ("infer", "train")
+"""Verbs whose work several processes share."""
 
 
 def identify_run(
@@ -51,7 +56,13 @@ def identify_run(
         **files: Input files by what they are; None for those that are not given.
     """
     inputs = fingerprints(configurations[0], **files)
-    machine = {"jax": jax.__version__, "device": jax.devices()[0].device_kind}
+    devices = execution.devices or jax.local_device_count()
+    machine = {
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+        "number of devices": str(devices),
+        "memory limit": str(execution.memory_limit or "none"),
+    }
     settings = settings_text(*configurations)
     if execution.precision is not None:
         settings += f'\n[execution]\nprecision = "{execution.precision}"\n'
@@ -76,9 +87,12 @@ def surviving_run(
 
     Raises:
         FileExistsError: The output or its working folder cannot be used; says what to do.
-        ValueError: The run to be resumed was asked something else.
+        ValueError: The run to be resumed was asked something else, or several processes are asked
+            to share what they cannot.
         Stopped: A signal came; the state is kept.
     """
+    if execution.coordinator is not None and identity.verb not in SHARED:
+        raise ValueError(f"{identity.verb} runs in one process; leave out --coordinator")
     if execution.resume and may_replace(output):
         identity = dataclasses.replace(identity, replaces=True)
     refuse_to_lose_files(output, identity.replaces)
@@ -97,3 +111,13 @@ def surviving_run(
         stack.enter_context(memory_errors_named(REMEDIES.get(identity.verb, "take less")))
         stack.enter_context(memory_limit(execution.memory_limit))
         yield results, keeper
+        if keeper.resumed_from is not None:
+            _note_resumption(results / "summary.json", keeper.resumed_from)
+
+
+def _note_resumption(summary: Path, resumed_from: str) -> None:
+    """Say in a summary that its wall times are those of the last part of the run."""
+    if summary.is_file():
+        told = json.loads(summary.read_text(encoding="utf-8"))
+        text = json.dumps({**told, "resumed_from": resumed_from}, indent=2) + "\n"
+        summary.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from escapement_jax.genealogy.genome.genotypes import MISSING
 from escapement_jax.io.reader import reader
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.tree_sequences import read_tree_sequence
-from escapement_jax.io.vcf_text import check_vcf_text
+from escapement_jax.io.vcf_text import check_vcf_text, require_last_block
 
 PLINK_MISSING = -127
 
@@ -38,6 +38,7 @@ def read_vcf_counts(path: Path) -> AlleleCounts:
         ValueError: the file is unreadable, or has no biallelic record or mixed ploidy.
     """
     require_file(path)
+    require_last_block(path)
     if path.suffix != ".bcf":
         check_vcf_text(path)
     try:

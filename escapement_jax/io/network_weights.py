@@ -4,7 +4,6 @@ Arrays are written by Equinox in NumPy's format, without pickle, and come back b
 """
 
 import dataclasses
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -14,6 +13,7 @@ import equinox as eqx
 
 from escapement_jax.config.encoder import EncoderConfig
 from escapement_jax.io.reader import reader
+from escapement_jax.training.digests import digest_of
 
 _MAGIC = "escapement network weights 1"
 
@@ -39,7 +39,7 @@ def save_weights(path: Path, network: eqx.Module, settings: dict[str, object]) -
     buffer = io.BytesIO()
     eqx.tree_serialise_leaves(buffer, network)
     payload = buffer.getvalue()
-    digest = hashlib.sha256(payload).hexdigest()
+    digest = digest_of(payload)
     header = {"format": _MAGIC, "sha256": digest, "settings": settings}
     partial = path.with_name(path.name + ".partial")
     try:
@@ -72,7 +72,7 @@ def load_weights(path: Path, like: Network, settings: dict[str, object]) -> Netw
         raise ValueError(f"{path}: not a file of network weights") from None
     if not isinstance(header, dict) or header.get("format") != _MAGIC:
         raise ValueError(f"{path}: not a file of network weights")
-    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
+    if digest_of(payload) != header["sha256"]:
         raise ValueError(f"{path}: the weights do not match their hash; write the file again")
     differ = [
         f"{name} is {header['settings'].get(name)} there and {value} here"

@@ -1,13 +1,19 @@
 """Run directories that grow: what is finished stays, and a rerun goes on from there."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from escapement_jax.io.run_directory import CONFIG_FILE, write_text_atomically
+from escapement_jax.io.run_lock import run_lock
 
 
-def resumable_directory(path: Path, settings: str, *, growing: str, force: bool) -> None:
+@contextmanager
+def resumable_directory(path: Path, settings: str, *, growing: str, force: bool) -> Iterator[None]:
     """Create a run directory, or go on in one that was made with the same settings.
+
+    While the block runs, no other run can; the lock is in the folder `PATH.unfinished`.
 
     Args:
         path: The directory; its parents are created too.
@@ -16,10 +22,21 @@ def resumable_directory(path: Path, settings: str, *, growing: str, force: bool)
         force: Whether a directory made with other settings is deleted first.
 
     Raises:
-        FileExistsError: `path` is a file, holds files that no run has written, or was made with
-            other settings and `force` is off; names the first that differs.
+        FileExistsError: Another run is at work, or `path` is a file, holds files that no run has
+            written, or was made with other settings and `force` is off; names the first that
+            differs.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    folder = path.with_name(f"{path.name}.unfinished")
+    with run_lock(folder):
+        try:
+            _enter(path, settings, growing=growing, force=force)
+            yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _enter(path: Path, settings: str, *, growing: str, force: bool) -> None:
     kept = path / CONFIG_FILE
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"the output {path} is a file; give the name of a folder")

@@ -10,7 +10,6 @@ the folder `OUTPUT.unfinished` beside them, which goes when they are in place:
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import shutil
@@ -25,6 +24,7 @@ from escapement_jax.config.base import Configuration
 from escapement_jax.config.toml import to_toml
 from escapement_jax.io.run_directory import write_text_atomically
 from escapement_jax.io.run_lock import run_lock
+from escapement_jax.training.digests import digest_of, digest_of_file
 
 RUN_FILE = "run.json"
 CHECKPOINTS, RESULTS = "checkpoints", "results"
@@ -153,11 +153,10 @@ def settings_text(*configurations: Configuration) -> str:
 def _digest(path: Path) -> str:
     """SHA-256 of a file, or of all files of a folder (a Zarr store) with their names."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of_file(path)
     parts = sorted(part for part in path.rglob("*") if part.is_file())
     text = "".join(f"{part.relative_to(path)} {_digest(part)}\n" for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(text)
 
 
 def _holds_any(checkpoints: Path) -> bool:

@@ -13,7 +13,7 @@ from escapement_jax.io.samples import select_samples
 from escapement_jax.io.text_files import require_file
 from escapement_jax.io.variant_calls import annotation_key, require_ancestral, sieve_variants
 from escapement_jax.io.variant_records import VariantRecord, VariantSource
-from escapement_jax.io.vcf_text import check_vcf_text
+from escapement_jax.io.vcf_text import check_vcf_text, require_last_block
 
 
 @reader
@@ -47,6 +47,7 @@ def read_vcf(
     """
     require_file(path)
     ancestral = require_ancestral(ancestral, str(path))
+    require_last_block(path)
     if path.suffix != ".bcf" and not (region and _is_indexed(path)):
         check_vcf_text(path)
     reader = _open(path)

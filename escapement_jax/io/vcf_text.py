@@ -75,8 +75,15 @@ def _columns(line: bytes, number: int, path: Path) -> int:
     return line.count(b"\t") + 1
 
 
-def _require_last_block(path: Path) -> None:
-    """Refuse a file of bgzip that is cut between two blocks: an empty block marks its end."""
+def require_last_block(path: Path) -> None:
+    """Refuse a VCF or BCF file that is cut between two blocks of bgzip, as no reader notices.
+
+    Args:
+        path: the file; what bgzip has not compressed passes.
+
+    Raises:
+        ValueError: the empty block that marks the end is missing.
+    """
     content = path.stat().st_size
     with path.open("rb") as stream:
         start = stream.read(14)
@@ -88,8 +95,6 @@ def _require_last_block(path: Path) -> None:
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP
-    if compressed:
-        _require_last_block(path)
     number, total = 0, 0
     with gzip.open(path, "rb") if compressed else path.open("rb") as lines:
         try:

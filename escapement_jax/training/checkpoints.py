@@ -12,7 +12,6 @@ are written (processes that share a run part before they keep anything); and its
 the first use.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from escapement_jax.training.digests import digest_of_file
 
 FORMAT = 1
 SEAL = ".seal.json"
@@ -243,12 +244,8 @@ def _require_room(folder: Path, num_bytes: int) -> None:
 
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path there."""
-    digests = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        digests[str(path.relative_to(folder))] = digest
-    return digests
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): digest_of_file(path) for path in files}
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """A long optimisation as one compiled chunk of steps, run again and again.
 
-The host looks in between chunks only: it shows progress, keeps the records and may stop.
+The host looks in between chunks only: it shows progress, keeps state and records, and may stop.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Int, PyTree
+
+from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree, unpack_tree
 
 Step = Callable[[Any, Any, Int[Array, ""]], tuple[Any, Any]]
 AfterChunk = Callable[[int, PyTree], bool]
@@ -25,6 +29,9 @@ def run_in_chunks(
     num_steps: int,
     chunk_size: int,
     after_chunk: AfterChunk | None = None,
+    compiled: bool = True,
+    keeper: Keeper | None = None,
+    section: str = "training",
 ) -> tuple[PyTree, PyTree]:
     """Repeat a step; compiles once, whatever the number of steps.
 
@@ -35,6 +42,10 @@ def run_in_chunks(
         num_steps: most steps to take.
         chunk_size: steps between two looks from the host.
         after_chunk: called with the number of steps taken and all records so far; stops if true.
+        compiled: whether chunks are compiled; steps that talk to other processes cannot be.
+        keeper: takes state and records after every chunk, and brings those to go on from, bit for
+            bit.
+        section: what the keeper calls them.
 
     Returns:
         The last state, and the records of all steps taken, stacked.
@@ -44,15 +55,42 @@ def run_in_chunks(
     """
     if num_steps < 1 or chunk_size < 1:
         raise ValueError(f"{num_steps} steps in chunks of {chunk_size}: give at least 1 of each")
-    kept: list[PyTree] = []
-    for start in range(0, num_steps, chunk_size):
-        bounds = jnp.asarray([start, num_steps])
-        state, records = _chunk(step, data, state, bounds, chunk_size)
-        taken = min(chunk_size, num_steps - start)
-        kept.append(jax.tree.map(lambda record, count=taken: np.asarray(record)[:count], records))
-        if after_chunk is not None and after_chunk(start + taken, _joined(kept)):
+    keeper, kept, taken = keeper or Keeper(), [], 0
+    if (arrays := keeper.kept(section)) is not None:
+        state, records = unpack_tree(_like_kept(step, data, state), arrays)
+        kept, taken = [records], len(jax.tree.leaves(records)[0])
+    run = _chunk if compiled else _chunk_on_host
+    while True:
+        if taken and after_chunk is not None and after_chunk(taken, _joined(kept)):
             break
+        if taken == num_steps:
+            break
+        state, records = run(step, data, state, jnp.asarray([taken, num_steps]), chunk_size)
+        count = min(chunk_size, num_steps - taken)
+        kept = [
+            *kept,
+            jax.tree.map(lambda record, count=count: np.asarray(record)[:count], records),
+        ]
+        taken += count
+        pack = partial(lambda state, kept: pack_tree((state, _joined(kept))), state, kept)
+        keeper.offer(section, f"{section}: {taken:,} of {num_steps:,} steps", pack)
     return state, _joined(kept)
+
+
+def _like_kept(step: Step, data: PyTree, state: PyTree) -> tuple[PyTree, PyTree]:
+    """A state and records of the kind that a step makes."""
+    shapes = eqx.filter_eval_shape(lambda: step(data, state, jnp.asarray(0))[1])
+    return state, jax.tree.map(lambda one: np.zeros((0, *one.shape), one.dtype), shapes)
+
+
+def _chunk_on_host(
+    step: Step, data: PyTree, state: PyTree, bounds: Int[Array, " 2"], size: int
+) -> tuple[PyTree, PyTree]:
+    records = []
+    for index in range(int(bounds[0]), min(int(bounds[0]) + size, int(bounds[1]))):
+        state, record = step(data, state, jnp.asarray(index))
+        records.append(record)
+    return state, jax.tree.map(lambda *each: np.stack(each), *records)
 
 
 @eqx.filter_jit

@@ -1,10 +1,10 @@
 """Several processes, on one machine or many, that work on one run through `jax.distributed`.
 
-Work is split by regions of the genome: what all share (N_e(t)) is fitted to sums over all of them,
-then each process infers its own. Sums are formed in the order of the processes and in double
-precision, so every process gets the same ones, to the last bit. Only what is shared is computed
-together, in a process that ends with it: in the long work that follows, one that dies does not take
-the others with it.
+Work is split by regions or windows of the genome: what all share (N_e(t), a network) is fitted to
+sums over all of them, then each process infers its own regions. Sums are formed in the order of the
+processes and in double precision, so every process gets the same ones, to the last bit. Only what
+is shared is computed together, in a process that ends with it: in the long work that follows, one
+that dies does not take the others with it.
 """
 
 import multiprocessing
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Tree = TypeVar("Tree")
 AUTOMATIC = "auto"
 
 
@@ -86,6 +88,22 @@ def sum_over_machines(numbers: np.ndarray) -> np.ndarray:
     words = multihost_utils.process_allgather(own.reshape(-1).view(np.uint32))
     each = np.asarray(words).reshape(num_machines(), -1).view(np.float64)
     return each.sum(axis=0).reshape(np.shape(numbers))
+
+
+def sum_tree_over_machines(tree: Tree) -> Tree:
+    """Return the sum of every array of a pytree over all processes, in one exchange.
+
+    Args:
+        tree: Real arrays, of one structure and shapes on all processes.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    flat = np.concatenate([np.ravel(leaf).astype(np.float64) for leaf in leaves])
+    parts = np.split(sum_over_machines(flat), np.cumsum([leaf.size for leaf in leaves])[:-1])
+    summed = [
+        jnp.asarray(part.reshape(leaf.shape), leaf.dtype)
+        for part, leaf in zip(parts, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, summed)
 
 
 def together(function: Callable[..., Result], *arguments: object, machines: Machines) -> Result:

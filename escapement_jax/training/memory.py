@@ -1,12 +1,15 @@
 """How much memory a batch takes and may take, and what to say when there was not enough."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import jax
 
+# Computations that run behind Python's back give the text of the error, but not its code.
+_OUT_OF_MEMORY = re.compile(r"(RESOURCE_EXHAUSTED|Out of memory).*")
 _LIMIT: ContextVar[float | None] = ContextVar("memory limit", default=None)
 
 
@@ -30,7 +33,7 @@ def limited() -> bool:
 
 
 def measured_bytes(function: Callable, *arguments: object) -> tuple[int, int]:
-    """Return the bytes of the results and of the scratch memory of a jitted function.
+    """Return the bytes of the results and of the scratch memory of a jitted function, per device.
 
     Args:
         function: Compiled, but not run.
@@ -74,7 +77,8 @@ def memory_errors_named(remedy: str) -> Iterator[None]:
     except MemoryError as error:
         raise ValueError(f"the machine ran out of memory; {remedy}") from error
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        found = _OUT_OF_MEMORY.search(str(error))
+        if found is None:
             raise
-        first = str(error).splitlines()[0][:200]
-        raise ValueError(f"a device ran out of memory ({first}); {remedy}") from error
+        told = found.group().strip()[:200]
+        raise ValueError(f"a device ran out of memory ({told}); {remedy}") from error

@@ -85,10 +85,13 @@ def terminal_log(command: str, *, verbose: bool) -> Iterator[None]:
     handler.setFormatter(Words())
     handler.addFilter(lambda record: not getattr(record, _TOLD, False))
     token = COMMAND.set(command)
+    # Orbax makes the root logger write to the terminal, too.
+    before, _LOGGER.propagate = _LOGGER.propagate, False
     try:
         with _listening(handler, logging.INFO if verbose else logging.WARNING):
             yield
     finally:
+        _LOGGER.propagate = before
         COMMAND.reset(token)
 
 

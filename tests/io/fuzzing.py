@@ -4,6 +4,7 @@ A reader keeps its promise on an input if it refuses it with a ValueError or OSE
 of its files, or if what it read holds the invariants of its check.
 """
 
+import copy
 import dataclasses
 import io
 import json
@@ -230,7 +231,8 @@ def _damaged_xml(content: bytes, one: Damage) -> bytes:
     elif kind == 1:
         parent.append(child)
     elif kind == 2:
-        places[int(one.second * len(places))][0].append(child)
+        # A copy: an element below itself would never end.
+        places[int(one.second * len(places))][0].append(copy.deepcopy(child))
     elif child.attrib:
         name = list(child.attrib)[int(one.second * len(child.attrib))]
         text = NASTY[one.payload // 4 % len(NASTY)].decode("latin-1").replace("\x00", "")

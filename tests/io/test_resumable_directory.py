@@ -6,7 +6,8 @@ SETTINGS = "[calibrate]\nreplicates = 2\nhaplotypes = 8\n"
 
 
 def enter(path, settings=SETTINGS, *, force=False):
-    resumable_directory(path, settings, growing="replicates", force=force)
+    with resumable_directory(path, settings, growing="replicates", force=force):
+        assert path.is_dir()
 
 
 def test_a_rerun_finds_what_was_finished(tmp_path):
@@ -43,3 +44,11 @@ def test_the_files_of_others_are_never_touched(tmp_path):
     with pytest.raises(FileExistsError, match="is a file"):
         enter(tmp_path / "thesis.tex", force=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    with resumable_directory(tmp_path / "run", SETTINGS, growing="replicates", force=False):
+        for force in (False, True):
+            with pytest.raises(FileExistsError, match="another run is working in .*unfinished"):
+                enter(tmp_path / "run", force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -10,6 +10,7 @@ import pytest
 from escapement_jax.data import demo_recombination_map, demo_vcf
 from escapement_jax.genealogy.genome.genome_bins import make_bins
 from escapement_jax.genealogy.genome.rate_map import RateMap
+from escapement_jax.io.elm_variants import read_vcf_counts
 from escapement_jax.io.rate_maps import read_recombination_map
 from escapement_jax.io.read_genotypes import read_genotypes
 from tests.io.conftest import HEADER
@@ -228,11 +229,24 @@ def test_unreadable_files_are_refused(tmp_path, write_vcf):
         read_genotypes(broken, ancestral="ref")
 
 
-def test_a_truncated_file_is_refused(tmp_path):
-    path = tmp_path / "cut.vcf.gz"
-    path.write_bytes(demo_vcf().read_bytes()[:8000])
-    with pytest.raises(ValueError, match="cut short"):
+@pytest.mark.parametrize("kind", ["vcf.gz", "bcf"])
+@pytest.mark.parametrize("left", [slice(8000), slice(-28)])
+def test_a_truncated_file_is_refused(tmp_path, kind, left):
+    """Cut within a block of bgzip, or behind one."""
+    path = tmp_path / f"cut.{kind}"
+    if kind == "bcf":
+        write_bcf(path, demo_vcf())
+    else:
+        path.write_bytes(demo_vcf().read_bytes())
+    path.write_bytes(path.read_bytes()[left])
+    message = "cut.* the compressed file is cut short: its last block is missing"
+    with pytest.raises(ValueError, match=message):
         read_genotypes(path, ancestral="ref")
+    write_index(path, "1")
+    with pytest.raises(ValueError, match=message):
+        read_genotypes(path, ancestral="ref", region="1:11750000-11760000")
+    with pytest.raises(ValueError, match=message):
+        read_vcf_counts(path)
 
 
 def test_unknown_kinds_of_file_are_refused(tmp_path):
@@ -252,15 +266,19 @@ def test_compressed_and_binary_files_are_the_same(write_vcf, tmp_path):
     zipped = tmp_path / "small.vcf.gz"
     zipped.write_bytes(gzip.compress(plain.read_bytes()))
     binary = tmp_path / "small.bcf"
-    source = cyvcf2.VCF(str(plain))
-    writer = cyvcf2.Writer(str(binary), source, mode="wb")
-    for variant in source:
-        writer.write_record(variant)
-    writer.close()
+    write_bcf(binary, plain)
     for path in (zipped, binary):
         genotypes = read_genotypes(str(path), ancestral="info:AA")
         np.testing.assert_array_equal(genotypes.haplotypes, expected.haplotypes)
         np.testing.assert_array_equal(genotypes.positions, expected.positions)
+
+
+def write_bcf(path, vcf):
+    source = cyvcf2.VCF(str(vcf))
+    writer = cyvcf2.Writer(str(path), source, mode="wb")
+    for variant in source:
+        writer.write_record(variant)
+    writer.close()
 
 
 def write_index(path, contig):

@@ -3,6 +3,7 @@
 A program of its own: the number of devices is fixed when JAX starts.
 """
 
+import dataclasses
 import json
 import sys
 
@@ -21,10 +22,22 @@ from escapement_jax.genealogy.threading.sequential_pass import (
     rethread_lineages,
     thread_haplotypes,
 )
+from escapement_jax.homeostasis.shooting.dynamics import Dynamics
+from escapement_jax.homeostasis.shooting.gauss_newton import Shot, fit_segments
+from escapement_jax.homeostasis.shooting.segments import cut
 from escapement_jax.training.devices import batched, device_mesh
 from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.memory import memory_limit
-from tests.reference.survivors import explore_small
+from tests.homeostasis.small_networks import ring_courses, ring_model
+from tests.reference.survivors import (
+    INFER,
+    RECOVER,
+    TRAIN,
+    explore_small,
+    infer_small,
+    recover_small,
+    train_small,
+)
 from tests.reference.two_machines import CONFIG, genotypes
 
 KEY = jax.random.key(1)
@@ -74,8 +87,46 @@ def chains_in_groups() -> object:
         return chains()
 
 
-RUNS = {"rollouts": (rollouts, rollouts), "networks": (networks, networks)}
-RUNS |= {"chains": (chains, chains), "groups": (chains, chains_in_groups)}
+def segments() -> object:
+    """One fit of a ring of reactions to 41 segments."""
+    model, courses = ring_model(), ring_courses(noise=0.01)
+    pieces = cut(courses, 16, np.arange(9))
+    pieces = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf[:1]]), pieces)
+    parameters = jnp.concatenate([model.rates, model.slopes, model.offsets])
+    loose = jnp.full(len(parameters), 1e-12)
+    shot = Shot(pieces, pieces.measured, pieces.mask, jnp.full(6, 1e-6), loose, parameters)
+    network = model.network
+    dynamics = Dynamics(network.stoichiometry, network.substrate_orders, model.law, "euler", 1)
+    start = jnp.maximum(pieces.measured[:, 0], 0.0)
+    return fit_segments(dynamics, 1.01 * parameters, start, shot)
+
+
+def windows() -> object:
+    """Three steps with four windows each.
+
+    Not the parameters: Adam makes steps of rounding where the slope is zero.
+    """
+    config = dataclasses.replace(TRAIN, steps=3, windows_per_step=None)
+    found = train_small(Keeper(), config)
+    return [found[name] for name in ("bound", "mutation", "coalescent", "breakpoint", "sizes")]
+
+
+def inference() -> object:
+    """Four haplotypes in two chains, and a sweep."""
+    told = {"demography": "constant", "learn_recombination": False}
+    return infer_small(Keeper(), dataclasses.replace(INFER, **told))
+
+
+def recovery() -> object:
+    """A ring of reactions, at one horizon."""
+    return recover_small(Keeper(), dataclasses.replace(RECOVER, horizons=(16,)))
+
+
+EVERY = (rollouts, networks, chains, segments, windows, inference, recovery)
+RUNS = {one.__name__: (one, one) for one in EVERY}
+RUNS["groups"] = (chains, chains_in_groups)
+DEVICES = {"groups": 1, "inference": 2}
+"""Where it is not as many as there are."""
 
 
 def arrays(tree: object) -> list[np.ndarray]:
@@ -100,7 +151,7 @@ def main(cache: str, devices: str, *names: str) -> None:
     for name in names:
         single, spread = RUNS[name]
         expected = single()
-        with device_mesh(int(devices) if name != "groups" else 1) as used:
+        with device_mesh(DEVICES.get(name, int(devices))) as used:
             found = spread()
         print(json.dumps([name, used, largest_difference(expected, found)]), flush=True)
 

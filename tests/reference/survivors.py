@@ -20,15 +20,18 @@ from escapement_jax.config.elm import DecomposeConfig
 from escapement_jax.config.execution import Execution
 from escapement_jax.config.genealogy import InferConfig
 from escapement_jax.config.homeostasis import RecoverConfig
+from escapement_jax.config.training import TrainConfig
 from escapement_jax.curiosity.explore import explore
 from escapement_jax.curiosity.history import History
 from escapement_jax.curiosity.systems.circuit import TranscriptionalCircuit
 from escapement_jax.elm.decompose import decompose
 from escapement_jax.experiments.surviving_run import identify_run, surviving_run
+from escapement_jax.experiments.train import train
 from escapement_jax.genealogy.fit import infer
 from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.homeostasis.recover import recover
 from escapement_jax.training.keeper import Keeper
+from escapement_jax.training.named_arrays import pack_tree
 
 INFER = InferConfig(
     mutation_rate=1.25e-8,
@@ -44,31 +47,46 @@ DECOMPOSE = DecomposeConfig(width=8, max_epochs=4, folds=2, anchors=(), replicat
 EXPLORE = ExploreConfig(
     num_steps=50, budget=600, batch_size=100, num_starts=100, checkpoint_every=1, strategy="random"
 )
+TRAIN = TrainConfig(
+    d_model=8,
+    num_heads=2,
+    num_layers=1,
+    window=8,
+    length_scales=(2e3, 2e4),
+    mutation_rate=2.5e-8,
+    recombination_rate=1e-8,
+    bin_width=1_000,
+    window_bins=4,
+    halo_bins=2,
+    windows_per_step=3,
+    time_levels=4,
+    steps=110,
+)
 RECOVER = RecoverConfig(integrator="euler", horizons=(16, 32, 48), most_types=2)
 
 
-def infer_small(keeper: Keeper) -> dict[str, np.ndarray]:
+def infer_small(keeper: Keeper, config: InferConfig = INFER) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(1)
     haplotypes = generator.integers(0, 2, (12, 4)).astype(np.int8)
     haplotypes[:, 0], haplotypes[:, 1] = 0, 1
     positions = np.sort(generator.choice(20_000, 12, replace=False))
     genotypes = Genotypes.from_arrays(haplotypes, positions, start=0, end=20_000)
-    posterior = infer(genotypes, INFER, key=jax.random.key(3), keeper=keeper)
+    posterior = infer(genotypes, config, key=jax.random.key(3), keeper=keeper)
     result = {
         f"draw {i} {name}": getattr(draw, name)
         for i, draw in enumerate(posterior.draws)
         for name in ("trees", "first_bin", "moved", "cut_level")
     }
-    assert posterior.size_estimate is not None
-    return result | {
+    result |= {
         "log_weights": posterior.log_weights,
         "bound_correction": posterior.bound_correction,
         "log_density": posterior.trace.log_density,
         "log_tmrca": posterior.trace.log_tmrca,
-        "sizes": posterior.size_estimate.population_size,
-        "factor": posterior.learned["recombination_factor"].upper_95,
         "seed": np.array(posterior.seed),
     }
+    if posterior.size_estimate is not None:
+        result["sizes"] = posterior.size_estimate.population_size
+    return result | {name: one.upper_95 for name, one in posterior.learned.items()}
 
 
 def decompose_small(keeper: Keeper, config: DecomposeConfig = DECOMPOSE) -> dict[str, np.ndarray]:
@@ -84,11 +102,11 @@ def decompose_as_published(keeper: Keeper) -> dict[str, np.ndarray]:
     return decompose_small(keeper, config)
 
 
-def recover_small(keeper: Keeper) -> dict[str, np.ndarray]:
+def recover_small(keeper: Keeper, config: RecoverConfig = RECOVER) -> dict[str, np.ndarray]:
     from tests.homeostasis.small_networks import ring_courses, ring_network
 
     courses = ring_courses(noise=0.01)
-    return _leaves(recover(courses, ring_network(), RECOVER, key=jax.random.key(1), keeper=keeper))
+    return _leaves(recover(courses, ring_network(), config, key=jax.random.key(1), keeper=keeper))
 
 
 def explore_small(keeper: Keeper) -> dict[str, np.ndarray]:
@@ -113,6 +131,17 @@ def explore_small(keeper: Keeper) -> dict[str, np.ndarray]:
     return arrays
 
 
+def train_small(keeper: Keeper, config: TrainConfig = TRAIN) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(5)
+    haplotypes = generator.integers(0, 2, (20, 4)).astype(np.int8)
+    haplotypes[:, 0], haplotypes[:, 1] = 0, 1
+    positions = np.sort(generator.choice(16_000, 20, replace=False))
+    genotypes = Genotypes.from_arrays(haplotypes, positions, start=0, end=16_000)
+    posterior = train(genotypes, config, key=jax.random.key(2), keeper=keeper)
+    result = pack_tree((posterior.network, posterior.population_size))
+    return result | posterior.history | {"converged": np.array(posterior.converged)}
+
+
 def _leaves(tree: object) -> dict[str, np.ndarray]:
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_array_like))
     return {str(place): np.asarray(leaf) for place, leaf in enumerate(leaves)}
@@ -124,6 +153,7 @@ SURVIVORS = {
     "published": decompose_as_published,
     "recover": recover_small,
     "explore": explore_small,
+    "train": train_small,
 }
 
 
@@ -160,6 +190,7 @@ def survive(name: str, output: Path, cache: str, stop: str, resume: bool = False
         if stop:
             word, number = stop.split()
             _once_sealed(int(number), output, STOPS[word])
+        (directory / "summary.json").write_text("{}")
         np.savez(directory / "result.npz", **SURVIVORS[name](keeper))  # pyright: ignore
 
 

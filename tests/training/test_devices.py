@@ -16,22 +16,25 @@ from escapement_jax.training.devices import (
     padded,
 )
 
-SAME = {"rollouts": 0.0, "networks": 0.0}
-"""Largest relative difference: none, since nothing is summed in another order."""
+SAME = {"rollouts": 0.0, "networks": 0.0, "chains": 1e-13, "segments": 1e-11, "windows": 1e-11}
+"""Largest relative difference: none where a device does what one alone does. A device that has one
+chain rather than four rounds its sums otherwise, and segments and windows are summed device by
+device; all that is drawn is the same."""
 
 
 @pytest.mark.slow
-def test_several_devices_give_what_one_gives(tmp_path):
+@pytest.mark.parametrize("name", SAME)
+def test_several_devices_give_what_one_gives(tmp_path, name):
     cache = jax.config.jax_compilation_cache_dir or str(tmp_path)
-    words = [sys.executable, "-m", "tests.reference.on_devices", cache, "4", *SAME]
+    words = [sys.executable, "-m", "tests.reference.on_devices", cache, "4", name]
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         words, env={**os.environ, **flags}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {name: used for name, used, _ in lines} == dict.fromkeys(SAME, 4)
-    assert all(difference <= SAME[name] for name, _, difference in lines), lines
+    [(told, used, difference)] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (told, used) == (name, 4)
+    assert difference <= SAME[name]
 
 
 def test_one_device_changes_nothing():

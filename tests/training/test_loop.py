@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.loop import run_in_chunks
 from escapement_jax.training.optimiser import GroupedAdam, taking_turns
 from escapement_jax.training.stopping import StoppingRules, at_rest
@@ -52,6 +53,66 @@ def test_the_host_can_stop_the_loop():
     np.testing.assert_array_equal(records, np.arange(10))
     with pytest.raises(ValueError, match="at least 1 of each"):
         run_in_chunks(lambda *_: None, None, None, num_steps=0, chunk_size=5)
+
+
+class Memory(Keeper):
+    """Keeps what it is offered; `state` is what it starts with."""
+
+    def __init__(self, state=None):
+        super().__init__()
+        self.state, self.offers = state, []
+
+    def kept(self, section):
+        return self.state
+
+    def offer(self, section, place, pack):
+        self.offers.append((place, pack()))
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_the_loop_goes_on_from_any_chunk_bit_for_bit(stops):
+    def step(data, state, index):
+        key, now = jax.random.split(state["key"])
+        value = state["value"] + data * jax.random.normal(now)
+        return {"key": key, "value": value}, {"value": value, "index": index}
+
+    def run(memory):
+        start = {"key": jax.random.key(0), "value": jnp.asarray(0.0)}
+        looks = []
+
+        def look(taken, records):
+            looks.append(taken)
+            return stops and taken >= 8
+
+        told = {"num_steps": 11, "chunk_size": 4, "after_chunk": look, "keeper": memory}
+        state, records = run_in_chunks(step, jnp.asarray(0.3), start, **told)
+        return state, records, looks
+
+    whole = Memory()
+    state, records, looks = run(whole)
+    assert whole.offers[0][0] == "training: 4 of 11 steps"
+    for number, (_, kept) in enumerate(whole.offers):
+        again = Memory(kept)
+        state_again, records_again, looks_again = run(again)
+        assert len(again.offers) == len(whole.offers) - number - 1
+        assert looks_again == looks[number:]
+        assert jax.random.bits(state_again["key"]) == jax.random.bits(state["key"])
+        assert state_again["value"] == state["value"]
+        for name, record in records.items():
+            np.testing.assert_array_equal(records_again[name], record)
+
+
+def test_steps_on_the_host_are_those_of_a_chunk():
+    def step(data, state, index):
+        return state * data + index.astype(float), {"before": state}
+
+    told = {"num_steps": 11, "chunk_size": 4}
+    for compiled in (True, False):
+        found = run_in_chunks(step, jnp.asarray(0.5), jnp.asarray(2.0), compiled=compiled, **told)
+        if compiled:
+            expected = found
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[1]["before"], expected[1]["before"], rtol=1e-12)
 
 
 def test_each_group_has_its_rate_and_all_are_clipped_together():

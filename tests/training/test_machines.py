@@ -1,4 +1,4 @@
-"""Two processes on this machine share one fit, over loopback."""
+"""Two processes on this machine share one fit, or one training, over loopback."""
 
 import multiprocessing
 import socket
@@ -20,9 +20,10 @@ def free_port():
         return one.getsockname()[1]
 
 
-def run(output, cache, processes):
+def run(task, output, processes):
+    cache = jax.config.jax_compilation_cache_dir or str(output / "cache")
     coordinator = f"127.0.0.1:{free_port()}" if processes > 1 else None
-    words = [(output, cache, coordinator, process, processes) for process in range(processes)]
+    words = [(task, output, cache, coordinator, process, processes) for process in range(processes)]
     started = [PROCESSES.Process(target=work, args=one) for one in words]
     for one in started:
         one.start()
@@ -35,17 +36,19 @@ def run(output, cache, processes):
     return [dict(np.load(path)) for path in paths]
 
 
-def test_two_processes_fit_what_one_does(tmp_path):
+@pytest.mark.parametrize("task", ["fit", pytest.param("train", marks=pytest.mark.slow)])
+def test_two_processes_do_what_one_does(tmp_path, task):
+    """They share one N_e(t) over regions, or one network over windows."""
     PROCESSES.set_forkserver_preload(["tests.reference.survivors", "tests.reference.two_machines"])
-    cache = jax.config.jax_compilation_cache_dir or str(tmp_path / "cache")
-    [alone] = run(tmp_path, cache, 1)
-    first, second = run(tmp_path, cache, 2)
+    [alone] = run(task, tmp_path, 1)
+    first, second = run(task, tmp_path, 2)
     for name in alone:
         # The same on all processes to the last bit; sums in another order than of one process.
         np.testing.assert_array_equal(first[name], second[name])
         if name != "third":
             np.testing.assert_allclose(first[name], alone[name], rtol=1e-9, atol=1e-9)
-    assert first["third"] == THIRD + THIRD
+    if task == "fit":
+        assert first["third"] == THIRD + THIRD
 
 
 def test_numbers_are_needed():

@@ -36,7 +36,12 @@ def test_memory_is_measured_without_running():
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")]
+    "error",
+    [
+        MemoryError(),
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes."),
+        jax.errors.JaxRuntimeError("INTERNAL: Error dispatching computation: Out of memory"),
+    ],
 )
 def test_running_out_names_the_remedy(error):
     with pytest.raises(ValueError, match="out of memory.*lower --chains"):  # noqa: SIM117

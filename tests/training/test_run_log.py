@@ -65,3 +65,12 @@ def test_a_line_does_not_break_a_progress_bar(capsys):
     shown = capsys.readouterr().err
     assert "half way\n" in shown
     assert "2/2" in shown.rpartition("\r")[2]
+
+
+def test_what_other_libraries_do_to_the_root_logger_shows_nothing_twice(caplog):
+    """The handler of the test hangs on the root logger, as that of Orbax does."""
+    with terminal_log("escapement", verbose=False):
+        note("read", "read in.vcf")
+    assert not caplog.records
+    logging.getLogger("escapement_jax").warning("heard again")
+    assert [record.message for record in caplog.records] == ["heard again"]

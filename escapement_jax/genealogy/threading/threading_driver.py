@@ -236,8 +236,7 @@ def _groups(
     message = jax.eval_shape(_start, windows.pruned[0], model)
     given = (windows.pruned[0], windows.chunks[0], message, model, windows.look_ahead[0])
     kept, scratch = measured_bytes(_filter, *given)
-    needed = layout.size * kept + scratch
-    return groups_within(draws, needed / num_devices(), num_devices())
+    return groups_within(draws, layout.size * kept + scratch, num_devices())
 
 
 def _thread_draws(

@@ -9,6 +9,7 @@ large, one has to make do with drawn paths; the estimators are here to be compar
 - "vimco": several draws, which maximise the larger bound `E[log mean_k w_k]`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,7 @@ from escapement_jax.numerics.score_estimators import (
     score_function_surrogate,
     vimco_surrogate,
 )
+from escapement_jax.training.devices import batched
 
 Estimator = Literal["exact", "straight-through", "score-function", "vimco"]
 
@@ -86,8 +88,11 @@ class Objective:
         temperature: Float[Array, ""],
         *,
         key: PRNGKey,
+        share: Sequence[int] | None = None,
     ) -> tuple[Float[Array, ""], Bound]:
         """Number whose gradient is followed, and the terms of the bound, summed over haplotypes.
+
+        Both are sums over the windows, so those of shares of them add up to the whole.
 
         Args:
             parameters: `network`, `sizes` and `baseline`.
@@ -95,6 +100,7 @@ class Objective:
             chosen: windows that are looked at; the sum over them is scaled up to all windows.
             temperature: of relaxed draws.
             key: random key.
+            share: places among the chosen windows of those that are summed; default: all.
         """
         population = sizes_of_model(self.sizes, parameters["sizes"], genome.grid)
         scale = genome.windows.num_windows / chosen.shape[0]
@@ -110,9 +116,12 @@ class Objective:
             potentials = window.core_of(residual) + states
             return self._estimate(parameters, model, counts, potentials, temperature, key)
 
-        values, bounds = jax.vmap(one)(chosen, jax.random.split(key, chosen.shape[0]))
+        keys = jax.random.split(key, chosen.shape[0])
+        places = np.arange(chosen.shape[0]) if share is None else np.array(share)
+        values, bounds = jax.vmap(one)(*batched((chosen[places], keys[places])))
         bound = jax.tree.map(lambda term: scale * jnp.sum(term), bounds)
-        return scale * jnp.sum(values) + self.log_prior(parameters["sizes"]), bound
+        prior = self.log_prior(parameters["sizes"]) * (len(places) / chosen.shape[0])
+        return scale * jnp.sum(values) + prior, bound
 
     def log_prior(self, parameters: Float[Array, " parameters"]) -> Float[Array, ""]:
         """Log density of the parameters of the size, up to a constant; middling smoothness."""

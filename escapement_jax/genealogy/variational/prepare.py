@@ -25,6 +25,7 @@ from escapement_jax.genealogy.variational.targets import (
     topology_target,
 )
 from escapement_jax.genealogy.variational.train import train_towards
+from escapement_jax.training.keeper import Keeper
 
 
 def starting_size(genotypes: Genotypes, config: TrainConfig) -> float:
@@ -105,6 +106,7 @@ def warm_network(
     trees: tskit.TreeSequence | None = None,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> PotentialNetwork:
     """Train the network towards the exact posterior of the copying model, or given topologies.
 
@@ -117,6 +119,7 @@ def warm_network(
         trees: topologies of the same haplotypes in the same order, for "trees".
         key: random key.
         progress: whether to show a progress bar.
+        keeper: takes the state on the way, and brings one to go on from.
 
     Raises:
         ValueError: the trees do not hold the haplotypes, or do not cover the region.
@@ -143,6 +146,7 @@ def warm_network(
         clip=config.clip,
         key=key,
         progress=progress,
+        keeper=keeper,
     )
     return network
 

@@ -1,7 +1,8 @@
 """Training of the network and of N_e(t): on observed genomes, or towards targets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.config.training import TrainConfig
 from escapement_jax.genealogy.copying.copying_model import CopyingModel, log_evidence
-from escapement_jax.genealogy.demography.size_models import SizeModel, size_model
+from escapement_jax.genealogy.demography.size_models import size_model
 from escapement_jax.genealogy.encoder.heads import PotentialNetwork
 from escapement_jax.genealogy.encoder.potentials import Potentials
 from escapement_jax.genealogy.genome.population_size import PiecewiseConstant
@@ -28,16 +29,24 @@ from escapement_jax.genealogy.variational.targets import Target, expected_log_pr
 from escapement_jax.genealogy.variational.twisted_chain import Bound, twisted_bound
 from escapement_jax.numerics.relaxed_sampling import annealed_temperature
 from escapement_jax.numerics.score_estimators import Baseline
+from escapement_jax.training.keeper import Keeper
 from escapement_jax.training.loop import run_in_chunks
+from escapement_jax.training.machines import my_share, num_machines, sum_tree_over_machines
 from escapement_jax.training.optimiser import GroupedAdam, taking_turns
 from escapement_jax.training.progress import progress_bar
 from escapement_jax.training.stopping import StoppingRules, at_rest
 
 CHUNK_STEPS = 50
 SIZES_EVERY = 100
+TRAINING, WARM_START = "training", "warm start"
+"""Sections of the state that is kept."""
 
 _BASELINE_UNITS = 32
 _BASELINE_RATE = 1e-2
+
+_State = tuple[PyTree, PyTree, PRNGKey]
+_Slopes = tuple[PyTree, Bound]
+_Moved = tuple[_State, dict[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,11 @@ def train_posterior(
     network: PotentialNetwork,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> LearnedPosterior:
     """Maximise the bound over the network and N_e(t), on the observed genome alone.
+
+    Several processes share out the windows of every step, and add up their gradients.
 
     Args:
         genome: the data.
@@ -102,37 +114,34 @@ def train_posterior(
         network: where to start; untrained or warm.
         key: random key.
         progress: whether to show a progress bar.
+        keeper: takes the state on the way, and brings one to go on from, bit for bit.
+
+    Raises:
+        ValueError: there are more processes than windows in a step.
     """
     sizes = size_model(config.demography, genome.grid, population_size)
     objective = Objective(sizes, config.estimator, config.draws)
-    step_key, baseline_key = jax.random.split(key)
-    levels = genome.grid.num_levels
     arrays, rest = eqx.partition(network, eqx.is_inexact_array)
-    parameters = {
-        "network": arrays,
-        "sizes": jnp.asarray(sizes.mean, dtype=float),
-        "baseline": Baseline(levels, _BASELINE_UNITS, key=baseline_key),
-    }
-    optimiser = _optimiser(config)
-    step = _training_step(objective, optimiser, config, rest, sizes)
-    state = (parameters, optimiser.init(parameters), step_key)
-    rules = StoppingRules(temperature=config.min_temperature)
-    rested = False
+    step = _TrainingStep(objective, _optimiser(config), config, rest)
+    alone, rested = num_machines() == 1, False
     with progress_bar(config.steps, "training", enabled=progress, unit="step") as bar:
 
         def after_chunk(taken: int, history: dict[str, np.ndarray]) -> bool:
             nonlocal rested
             bar.update(taken - bar.n)
-            rested = _rested(history, config, rules)
+            rested = _rested(history, config)
             return config.stop_early and rested
 
         (parameters, _, _), history = run_in_chunks(
-            step,
+            step if alone else step.on_machines(genome),
             genome,
-            state,
+            step.start(arrays, genome, key),
             num_steps=config.steps,
             chunk_size=min(CHUNK_STEPS, config.steps),
             after_chunk=after_chunk,
+            compiled=alone,
+            keeper=keeper,
+            section=TRAINING,
         )
     return LearnedPosterior(
         network=eqx.combine(parameters["network"], rest),
@@ -152,56 +161,104 @@ def _optimiser(config: TrainConfig) -> GroupedAdam:
     return GroupedAdam(rates, config.clip)
 
 
-def _rested(history: dict[str, np.ndarray], config: TrainConfig, rules: StoppingRules) -> bool:
+def _rested(history: dict[str, np.ndarray], config: TrainConfig) -> bool:
     temperature = history["temperature"]
     if config.estimator != "straight-through":  # nothing is relaxed, so there is nothing to cool
         temperature = np.full_like(temperature, config.min_temperature)
+    rules = StoppingRules(temperature=config.min_temperature)
     return bool(at_rest(history["bound"], history["sizes"], temperature, rules))
 
 
-def _training_step(
-    objective: Objective,
-    optimiser: GroupedAdam,
-    config: TrainConfig,
-    rest: PotentialNetwork,
-    sizes: SizeModel,
-) -> Any:
-    def loss(
-        parameters: PyTree, genome: Genome, chosen: Array, temperature: Array, key: PRNGKey
-    ) -> tuple[Array, Bound]:
-        whole = parameters | {"network": eqx.combine(parameters["network"], rest)}
-        value, bound = objective.value(whole, genome, chosen, temperature, key=key)
-        return -value, bound
+@dataclass(frozen=True, eq=False)
+class _TrainingStep:
+    """One step of the optimisation: the slopes of the bound, and the move that they lead to."""
 
-    def step(genome: Genome, state: tuple, index: Int[Array, ""]) -> tuple[tuple, dict[str, Array]]:
-        parameters, moments, key = state
-        key, window_key, draw_key = jax.random.split(key, 3)
-        windows = genome.windows.num_windows
-        count = min(config.windows_per_step or windows, windows)
-        chosen = jax.random.choice(window_key, windows, (count,), replace=False)
-        temperature = annealed_temperature(
-            index, config.steps, maximum=config.max_temperature, minimum=config.min_temperature
-        )
-        gradients, bound = jax.grad(loss, has_aux=True)(
-            parameters, genome, chosen, temperature, draw_key
-        )
+    objective: Objective
+    optimiser: GroupedAdam
+    config: TrainConfig
+    rest: PotentialNetwork
+
+    def __call__(self, genome: Genome, state: _State, index: Int[Array, ""]) -> _Moved:
+        return self.move(genome, state, index, self.slopes(genome, state, index))
+
+    def start(self, network: PotentialNetwork, genome: Genome, key: PRNGKey) -> _State:
+        """Parameters, moments and key before the first step."""
+        step_key, baseline_key = jax.random.split(key)
+        parameters = {
+            "network": network,
+            "sizes": jnp.asarray(self.objective.sizes.mean, dtype=float),
+            "baseline": Baseline(genome.grid.num_levels, _BASELINE_UNITS, key=baseline_key),
+        }
+        return parameters, self.optimiser.init(parameters), step_key
+
+    def slopes(
+        self,
+        genome: Genome,
+        state: _State,
+        index: Int[Array, ""],
+        share: Sequence[int] | None = None,
+    ) -> _Slopes:
+        """Gradient of what is minimised, and the bound, summed over a share of the windows."""
+        parameters, _, key = state
+        _, window_key, draw_key = jax.random.split(key, 3)
+        size = (windows_per_step(self.config, genome),)
+        chosen = jax.random.choice(window_key, genome.windows.num_windows, size, replace=False)
+
+        def loss(parameters: PyTree) -> tuple[Array, Bound]:
+            whole = parameters | {"network": eqx.combine(parameters["network"], self.rest)}
+            told = (whole, genome, chosen, self._temperature(index))
+            value, bound = self.objective.value(*told, key=draw_key, share=share)
+            return -value, bound
+
+        return jax.grad(loss, has_aux=True)(parameters)
+
+    def move(self, genome: Genome, state: _State, index: Int[Array, ""], slopes: _Slopes) -> _Moved:
+        """Follow the gradient of all windows; returns the state and a record of what was before."""
+        (parameters, moments, key), (gradients, bound) = state, slopes
         active = {}
-        if config.optimisation == "alternating":
-            periods = {"network": config.encoder_steps, "sizes": config.size_steps}
+        if self.config.optimisation == "alternating":
+            periods = {"network": self.config.encoder_steps, "sizes": self.config.size_steps}
             active = taking_turns(index, periods)
-        parameters, moments = optimiser.step(parameters, gradients, moments, active)
+        moved, moments = self.optimiser.step(parameters, gradients, moments, active)
         record = {
             "bound": bound.elbo,
             "mutation": bound.mutation,
             "coalescent": bound.coalescent,
             "breakpoint": bound.breakpoint,
             "entropy": bound.entropy,
-            "temperature": temperature,
-            "sizes": sizes_of_model(sizes, parameters["sizes"], genome.grid).sizes,
+            "temperature": self._temperature(index),
+            "sizes": sizes_of_model(self.objective.sizes, moved["sizes"], genome.grid).sizes,
         }
-        return (parameters, moments, key), record
+        return (moved, moments, jax.random.split(key, 3)[0]), record
 
-    return step
+    def on_machines(self, genome: Genome) -> Callable[[Genome, _State, Int[Array, ""]], _Moved]:
+        """The same step of several processes, each with its share of the windows."""
+        number = windows_per_step(self.config, genome)
+        if num_machines() > number:
+            raise ValueError(
+                f"there are {num_machines()} processes for {number} windows in a step; give fewer "
+                "processes, smaller --window-bins or more --windows-per-step"
+            )
+        slopes = eqx.filter_jit(partial(self.slopes, share=my_share(range(number))))
+        move = eqx.filter_jit(self.move)
+
+        def step(genome: Genome, state: _State, index: Int[Array, ""]) -> _Moved:
+            summed = sum_tree_over_machines(slopes(genome, state, index))
+            return move(genome, state, index, summed)
+
+        return step
+
+    def _temperature(self, index: Int[Array, ""]) -> Float[Array, ""]:
+        config = self.config
+        return annealed_temperature(
+            index, config.steps, maximum=config.max_temperature, minimum=config.min_temperature
+        )
+
+
+def windows_per_step(config: TrainConfig, genome: Genome) -> int:
+    """Number of windows that a step looks at: as told, or all."""
+    windows = genome.windows.num_windows
+    return min(config.windows_per_step or windows, windows)
 
 
 def train_towards(
@@ -215,6 +272,7 @@ def train_towards(
     clip: float = 5.0,
     key: PRNGKey,
     progress: bool = False,
+    keeper: Keeper | None = None,
 ) -> tuple[PotentialNetwork, np.ndarray]:
     """Maximise the expected log probability of targets; one genome, drawn at random, per step.
 
@@ -228,6 +286,7 @@ def train_towards(
         clip: largest norm of the gradient.
         key: random key.
         progress: whether to show a progress bar.
+        keeper: takes the state on the way, and brings one to go on from, bit for bit.
 
     Returns:
         The network, and the objective per haplotype and bin before every step.
@@ -251,6 +310,8 @@ def train_towards(
             num_steps=steps,
             chunk_size=min(CHUNK_STEPS, steps),
             after_chunk=after_chunk,
+            keeper=keeper,
+            section=WARM_START,
         )
     return eqx.combine(parameters["network"], rest), values / targets[0].breaks.size
 
