@@ -14,16 +14,25 @@ FAMILIES = {
     "encoder_distilled": "encoder distilled from the copying model first",
     "encoder_on_look_ahead_4": "encoder on top of 4 bins merged",
     "encoder_from_true_trees": "encoder started from the true trees' topologies",
+    "encoder_mainspring": "encoder pretrained on simulated genomes (Mainspring)",
+}
+TRAININGS = {
+    "mainspring": "true graphs of simulated genomes (Mainspring)",
+    "residual": "the same, on top of carriers (residual)",
+    "distilled": "Gibbs draws of the same genomes (distilled)",
+    "from_scratch": "its own bound (from scratch)",
 }
 
 
-def look_ahead_table() -> str:
+def look_ahead_table(name: str = "look_ahead") -> str:
     """Return what threading gains by look-ahead."""
-    found = _load("look_ahead")
+    found = _load(name)
     settings = found["settings"]
+    factor = settings["start_recombination"]
+    start = "as told" if factor == 1 else f"{factor:g} times as frequent, as `infer` starts"
     title = (
-        f"**Look-ahead** in threading, `look_ahead.json`: a pass of {settings['draws']} draws with "
-        f"recombination as told,\n{settings['haplotypes']} haplotypes, "
+        f"**Look-ahead** in threading, `{name}.json`: a pass of {settings['draws']} draws with "
+        f"recombination {start},\n{settings['haplotypes']} haplotypes, "
         f"{settings['length'] // 1000} kb, {len(settings['seeds'])} data sets, and Gibbs sweeps "
         "after it:"
     )
@@ -59,6 +68,80 @@ def _row(row: dict[str, Any], windows: float) -> tuple[str, ...]:
         f"{row['crps']:.3f}",
         f"{row['coverage80']:.2f}",
         f"{row['cpu_seconds_median']:.0f}",
+    )
+
+
+def both_sides_sentence() -> str:
+    """Return how far the bound of a pass is from the evidence at most, with and without."""
+    rows = {row["method"]: row for row in _load("look_ahead_both_sides")["pooled"]}
+    apart = {
+        name: f"{row['between']:.0f} ± {row['between_stderr']:.0f}" for name, row in rows.items()
+    }
+    return (
+        "How far is that from the truth? In genomes drawn from the model the true graph is a "
+        "posterior draw, and bounds log P from\nabove (`look_ahead_both_sides.json`, "
+        f"{rows['none']['seeds']} data sets of the same size): the two sides are "
+        f"{apart['none']} nats apart\nwithout look-ahead, {apart['carriers']} with carriers. "
+        "Most of what a pass cannot know stays unknown to it; Gibbs sweeps are for that."
+    )
+
+
+def threading_encoder_table() -> str:
+    """Return what the encoder gains in threading, by how it learned."""
+    found = _load("threading_encoder")["pooled"]
+    title = (
+        "**The encoder in threading**, `threading_encoder.json`: 10 haplotypes, 100 kb, "
+        f"{found[0]['seeds']} data sets, a pass of 16 draws:"
+    )
+    rows = [
+        (
+            TRAININGS[row["family"]],
+            f"{row['gain']:+.1f} ± {row['gain_stderr']:.1f}",
+            f"{row['gain_of_carriers']:+.1f} ± {row['gain_of_carriers_stderr']:.1f}",
+            f"{row['sd_none']:.1f}",
+            f"{row['sd_encoder']:.1f}",
+            f"{row['training_cpu']:.0f}",
+        )
+        for row in found
+    ]
+    header = (
+        "learned from",
+        "bound gained, nats",
+        "by carriers",
+        "sd of log weight without",
+        "with",
+        "CPU s of training",
+    )
+    return "\n".join([title, "", *_table(header, rows)])
+
+
+def estimator_table() -> str:
+    """Return bias and variance of gradient estimators on the enumerable chain."""
+    found = _load("gradient_estimators")
+    title = (
+        "**Gradient estimators** on chains that can be enumerated, `gradient_estimators.json`: "
+        f"{found['draws']:,} draws;\nbias in standard errors (about 3 is chance), and variance "
+        "summed over entries:"
+    )
+    rows = [
+        (family, name, f"{row['bias_in_standard_errors']:.1f}", f"{row['variance']:.3g}")
+        for family in ("factorised", "twisted")
+        for name, row in found[family].items()
+        if "bias_in_standard_errors" in row
+    ]
+    return "\n".join([title, "", *_table(("q", "estimator", "bias", "variance"), rows)])
+
+
+def encoder_speed_sentence() -> str:
+    """Return what a step through the encoder costs beside its PyTorch twin."""
+    found = _load("encoder_step")
+    seconds = found["cpu_seconds"]
+    return (
+        f"**A step of the encoder** and its gradient, `encoder_step.json`: "
+        f"{found['haplotypes']} haplotypes, {found['sites']} sites, 64 channels, one\nCPU core: "
+        f"{seconds['encoder_jax']:.1f} s, beside {seconds['encoder_torch']:.1f} s of the PyTorch "
+        f"twin ({found['encoder_torch_over_jax']:.1f} times); with the bound and its gradient "
+        f"{seconds['bound_jax']:.1f} s."
     )
 
 

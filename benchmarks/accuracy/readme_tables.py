@@ -4,7 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy.look_ahead_tables import encoder_table, look_ahead_table
+from benchmarks.accuracy.look_ahead_tables import (
+    both_sides_sentence,
+    encoder_speed_sentence,
+    encoder_table,
+    estimator_table,
+    look_ahead_table,
+    threading_encoder_table,
+)
 from benchmarks.accuracy.peers_table import markdown_table
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -39,8 +46,11 @@ MIXING = {
 
 def tables() -> str:
     """Return tables and sentences in Markdown."""
-    sections = [_peers(), _mixing(), look_ahead_table(), encoder_table(), _no_data()]
-    return "\n\n".join([*sections, _cost(), _demo()])
+    sections = [_peers(), _mixing(), look_ahead_table(), look_ahead_table("look_ahead_rare_start")]
+    sections += [both_sides_sentence()]
+    sections += [threading_encoder_table(), encoder_table(), estimator_table()]
+    sections += [encoder_speed_sentence(), _no_data(), _cost(), _demo()]
+    return "\n\n".join(sections)
 
 
 def _load(name: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Does the encoder look ahead in threading? Bound of a pass with learned potentials.
 
-Potentials of the encoder (`EncoderLookAhead`) learn in three ways; the bound of a pass of fresh
+Potentials of the encoder (`EncoderLookAhead`) learn in several ways; the bound of a pass of fresh
 draws is then held against that without look-ahead, on the same genomes, orders and keys:
 
 - `mainspring`: imitation of true graphs of simulated genomes, of other seeds;
+- `residual`: the same, on top of the carriers' potentials;
 - `distilled`: imitation of Gibbs draws of the genomes themselves, without simulations;
 - `from_scratch`: the gradient of the bound, from the genomes alone.
 
@@ -11,6 +12,7 @@ draws is then held against that without look-ahead, on the same genomes, orders 
 """
 
 import argparse
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,9 +33,10 @@ from escapement_jax.config.encoder import EncoderConfig
 from escapement_jax.genealogy.encoder.heads import PotentialNetwork
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
+from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
 from escapement_jax.genealogy.threading.encoder_look_ahead import encoder_look_ahead
 from escapement_jax.genealogy.threading.gibbs_sweep import gibbs_sweep, random_orders
-from escapement_jax.genealogy.threading.look_ahead import LookAhead
+from escapement_jax.genealogy.threading.look_ahead import LookAhead, SummedLookAhead
 from escapement_jax.genealogy.threading.look_ahead_training import (
     centred_returns,
     log_probability_gradient,
@@ -53,20 +56,26 @@ Thread = tuple[Graphs, jax.Array]
 
 
 class Learner:
-    """A network and its optimiser."""
+    """A network and its optimiser; the network may add to the carriers' potentials."""
 
-    def __init__(self, num_levels: int) -> None:
+    def __init__(self, num_levels: int, *, on_carriers: bool = False) -> None:
+        self.on_carriers = on_carriers
         self.network = PotentialNetwork(CONFIG, num_levels, key=jax.random.key(0))
         self.rule = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(LEARNING_RATE))
         self.state = self.rule.init(eqx.filter(self.network, eqx.is_inexact_array))
 
     def look_ahead(self, problem: ThreadingProblem) -> Sequence[LookAhead]:
         """Potentials of the network as it is."""
-        return encoder_look_ahead(self.network, CONFIG.length_scales, problem)
+        learned = encoder_look_ahead(self.network, CONFIG.length_scales, problem)
+        if not self.on_carriers:
+            return learned
+        carriers = [CarrierLookAhead.of(problem.model)] * len(learned)
+        return [SummedLookAhead(parts) for parts in zip(carriers, learned, strict=True)]
 
-    def climb(self, gradient: PotentialNetwork) -> None:
-        """Take one step uphill."""
-        downhill = jax.tree.map(jnp.negative, gradient)
+    def climb(self, gradient: Any) -> None:
+        """Take one step uphill, by the gradient of a look-ahead."""
+        of_network = gradient.parts[1].network if self.on_carriers else gradient.network
+        downhill = jax.tree.map(jnp.negative, of_network)
         updates, self.state = self.rule.update(downhill, self.state)
         self.network = eqx.apply_updates(self.network, updates)
 
@@ -87,6 +96,9 @@ def main() -> None:
     add("--output", type=Path, default=Path("benchmarks/results/threading_encoder.json"))
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
+    if arguments.output.exists():  # families measured before are kept
+        before = json.loads(arguments.output.read_text(encoding="utf-8"))["rows"]
+        rows = [row for row in before if row["family"] not in arguments.families]
     for family in arguments.families:
         for row in FAMILIES[family](arguments):
             rows.append({"family": family} | row)
@@ -99,7 +111,7 @@ def imitate(learner: Learner, key, problem: ThreadingProblem, thread: Thread) ->
     graphs, haplotypes = thread
     weights = jnp.full(haplotypes.shape, 1 / haplotypes.shape[0])
     given = (graphs, haplotypes, weights, problem.chunks, problem.model)
-    learner.climb(log_probability_gradient(key, learner.look_ahead(problem), *given).network)
+    learner.climb(log_probability_gradient(key, learner.look_ahead(problem), *given))
 
 
 def threads_of(graphs: Graphs, seed: int, num_haplotypes: int) -> list[Thread]:
@@ -112,7 +124,14 @@ def threads_of(graphs: Graphs, seed: int, num_haplotypes: int) -> list[Thread]:
     return threads
 
 
-def mainspring(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def residual(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Imitate true graphs, on top of the carriers' potentials."""
+    return mainspring(arguments, on_carriers=True)
+
+
+def mainspring(
+    arguments: argparse.Namespace, *, on_carriers: bool = False
+) -> Iterator[dict[str, Any]]:
     """Imitate true graphs, of genomes drawn from the model."""
     start, examples = time.process_time(), []
     for seed in range(FIRST_TRAINING_SEED, FIRST_TRAINING_SEED + arguments.genomes):
@@ -120,7 +139,7 @@ def mainspring(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         graphs = true_graphs(genome, problem, arguments.draws // 2)
         examples.append((problem, threads_of(graphs, seed, arguments.haplotypes)))
     generator = np.random.default_rng(0)
-    learner = Learner(examples[0][0].model.num_levels)
+    learner = Learner(examples[0][0].model.num_levels, on_carriers=on_carriers)
     for step in range(arguments.steps):
         problem, threads = examples[generator.integers(len(examples))]
         thread = threads[generator.integers(len(threads))]
@@ -159,9 +178,7 @@ def from_scratch(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield compared(seed, problem, learner, arguments) | {"training_cpu": seconds}
 
 
-def bound_gradient(
-    seed: int, problem: ThreadingProblem, learner: Learner, draws: int
-) -> PotentialNetwork:
+def bound_gradient(seed: int, problem: ThreadingProblem, learner: Learner, draws: int) -> Any:
     """Gradient of the bound from one pass."""
     key_orders, key_threads, key_others = jax.random.split(jax.random.key(seed), 3)
     orders = random_orders(key_orders, draws, problem.num_haplotypes)
@@ -186,7 +203,7 @@ def bound_gradient(
             weights,
             problem.chunks,
             problem.model,
-        ).network
+        )
         for index, (thread, weights) in enumerate(zip(threads, returns, strict=True))
     ]
     return jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *gradients)
@@ -227,7 +244,12 @@ def pooled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-FAMILIES = {"mainspring": mainspring, "distilled": distilled, "from_scratch": from_scratch}
+FAMILIES = {
+    "mainspring": mainspring,
+    "residual": residual,
+    "distilled": distilled,
+    "from_scratch": from_scratch,
+}
 
 if __name__ == "__main__":
     main()

@@ -77,11 +77,12 @@ class CarrierLookAhead(LookAhead):
         num_sites: Int[Array, ""] | None,
     ) -> Potential:
         """Log potentials of every site; 0 where there is none."""
+        falls = lax.stop_gradient(self.falls)  # a law: what is learned beside it leaves it alone
 
         def site(row):
             tree = pruned.tree(pruned.segment[chunk.site_bin[row]])
             alleles = chunk.genotypes[row]
-            logs = site_potential(tree, alleles, pruned.haplotype, model, self.falls)
+            logs = site_potential(tree, alleles, pruned.haplotype, model, falls)
             return jnp.where(chunk.site_mutation[row] > 0, logs, 0.0)
 
         used = chunk.num_sites if num_sites is None else num_sites

@@ -98,6 +98,29 @@ class PairLookAhead(LookAhead):
         return Potential(rows, jnp.arange(rows.shape[0], dtype=jnp.int32))
 
 
+class SummedLookAhead(LookAhead):
+    """Potentials of several rules, added up: such as a closed form and what a network adds.
+
+    Attributes:
+        parts: the rules.
+    """
+
+    parts: tuple[LookAhead, ...]
+
+    def potential(
+        self,
+        pruned: PrunedGraph,
+        chunk: GenomeChunk,
+        model: ThreadingModel,
+        num_sites: Int[Array, ""] | None,
+    ) -> Potential:
+        """Log potentials of every bin."""
+        of_parts = [part.potential(pruned, chunk, model, num_sites) for part in self.parts]
+        of_bins = [potential.rows[potential.row_of_bin] for potential in of_parts]
+        rows = sum(of_bins[1:], of_bins[0])
+        return Potential(rows, jnp.arange(rows.shape[0], dtype=jnp.int32))
+
+
 def mean_below(
     pairs: Float[Array, "haplotypes levels"], tree: PrunedTree
 ) -> Float[Array, "haplotypes levels"]:

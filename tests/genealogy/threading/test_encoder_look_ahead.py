@@ -13,8 +13,9 @@ from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.graph.pruned_graph import attachment
 from escapement_jax.genealogy.model.threading_problem import threading_problem
 from escapement_jax.genealogy.threading import sequential_pass as passes
+from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
 from escapement_jax.genealogy.threading.encoder_look_ahead import encoder_look_ahead
-from escapement_jax.genealogy.threading.look_ahead import PairLookAhead
+from escapement_jax.genealogy.threading.look_ahead import PairLookAhead, SummedLookAhead
 from escapement_jax.genealogy.threading.look_ahead_training import (
     centred_returns,
     log_probability_gradient,
@@ -116,6 +117,20 @@ def test_gradient_of_log_probability_is_that_of_finite_differences():
     error = np.std(slopes, ddof=1) / np.sqrt(REPEATS)
     assert abs(exact) > 8 * error
     assert abs(np.mean(slopes) - exact) < 4 * error
+
+
+def test_a_network_learns_beside_a_closed_form():
+    """Potentials on top of the carriers' move; the carriers' law does not."""
+    orders = jnp.asarray(orders_of(FOUR)[:: len(orders_of(FOUR)) // DRAWS])
+    graphs = passes.empty_graphs(orders[:, 0], FOUR.num_haplotypes, FOUR.chunks, CAPACITY)
+    at = (FOUR.chunks, orders[:, 1], FOUR.model)
+    graphs, _ = passes.thread_haplotypes(jax.random.key(0), graphs, *at)
+    law = CarrierLookAhead.of(FOUR.model)
+    both = [SummedLookAhead((law, table)) for table in tables(1)]
+    given = (both, graphs, orders[:, 1], jnp.ones(DRAWS), FOUR.chunks, FOUR.model)
+    gradient = log_probability_gradient(jax.random.key(1), *given)
+    assert not gradient.parts[0].falls.any()
+    assert gradient.parts[1].table.any()
 
 
 def test_returns_are_what_follows_less_that_of_the_other_draws():

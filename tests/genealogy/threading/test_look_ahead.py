@@ -11,7 +11,12 @@ from escapement_jax.genealogy.model.local_trees import ABSENT
 from escapement_jax.genealogy.model.pruned_tree import PrunedTree
 from escapement_jax.genealogy.threading import sequential_pass as passes
 from escapement_jax.genealogy.threading.carrier_look_ahead import CarrierLookAhead
-from escapement_jax.genealogy.threading.look_ahead import LookAhead, PairLookAhead, mean_below
+from escapement_jax.genealogy.threading.look_ahead import (
+    LookAhead,
+    PairLookAhead,
+    SummedLookAhead,
+    mean_below,
+)
 from escapement_jax.genealogy.threading.particle_evidence import (
     particle_evidence,
     systematic_choice,
@@ -30,6 +35,9 @@ def make_look_ahead(name: str) -> Sequence[LookAhead] | None:
         return None
     if name == "carriers":
         return [CarrierLookAhead.of(GENOME.model)] * len(GENOME.chunks)
+    if name == "both":
+        pairs = zip(make_look_ahead("carriers"), make_look_ahead("tables"), strict=True)
+        return [SummedLookAhead(parts) for parts in pairs]
     rng = np.random.default_rng(1)
     bins = GENOME.chunks[0].recombination.shape[0]
     shape = (GENOME.num_haplotypes, bins, GENOME.num_haplotypes, GENOME.num_levels)
@@ -52,7 +60,7 @@ def one_pass(name: str, seed: int, chunks_per_window: int | None = None):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("name", "window"), [("tables", None), ("carriers", 1)])
+@pytest.mark.parametrize(("name", "window"), [("tables", None), ("carriers", 1), ("both", None)])
 def test_mean_weight_is_the_evidence_whatever_the_potentials(name, window):
     batches = [one_pass(name, seed, window)[1].reshape(2, -1) for seed in range(REPEATS)]
     log_weights = np.concatenate(batches, axis=1).ravel()
@@ -64,6 +72,22 @@ def test_potentials_of_zero_give_the_draws_of_no_potentials_bit_for_bit():
     expected, expected_weights = one_pass("none", 0)
     np.testing.assert_array_equal(log_weights, expected_weights)
     jax.tree.map(np.testing.assert_array_equal, graphs, expected)
+
+
+def test_sums_of_rules_add_their_potentials_along_any_path():
+    start = jnp.zeros(1, jnp.int32)
+    graphs = passes.empty_graphs(start, GENOME.num_haplotypes, GENOME.chunks, CAPACITY)
+    pruned = jax.tree.map(lambda leaf: leaf[0], passes._beside(graphs[0], start + 1))
+    bins = GENOME.chunks[0].recombination.shape[0]
+    path = (jnp.zeros(bins, jnp.int32), jnp.full(bins, 1, jnp.int32))
+
+    def along(name):
+        look_ahead = make_look_ahead(name)[0]
+        potential = look_ahead.potential(pruned, GENOME.chunks[0], GENOME.model, None)
+        return potential.of_path(*path)
+
+    assert along("tables") != 0
+    np.testing.assert_allclose(along("both"), along("carriers") + along("tables"), rtol=1e-12)
 
 
 @pytest.mark.statistical
