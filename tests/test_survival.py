@@ -75,6 +75,7 @@ STOPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOPS)
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     start, whole, tmp_path, name

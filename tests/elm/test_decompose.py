@@ -72,6 +72,7 @@ def test_the_same_key_gives_the_same_effects(effects):
     np.testing.assert_array_equal(again.epistatic.effect, effects.epistatic.effect)
 
 
+@pytest.mark.slow
 def test_screened_and_truncated_pairs_still_hold_the_real_one():
     """With eight joint and ten reported pairs of 15 the others count as tests all the same."""
     x, y = small_data()
@@ -95,6 +96,7 @@ def test_a_network_alone_is_debiased_too():
     assert error < 4 * float(effects.epistatic.stderr[1, pair])
 
 
+@pytest.mark.slow
 def test_a_network_on_few_linked_individuals_stays_in_the_residual():
     """Forty individuals hardly separate 21 features: what the network says is not used."""
     x, y = small_data(40)
@@ -107,6 +109,7 @@ def test_a_network_on_few_linked_individuals_stays_in_the_residual():
     assert any("no test individuals" in warning for warning in effects.warnings)
 
 
+@pytest.mark.slow
 def test_diploids_have_dominance_and_its_interactions():
     rng = np.random.default_rng(3)
     x = rng.integers(0, 3, (500, 3))

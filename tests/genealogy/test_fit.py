@@ -71,6 +71,7 @@ def test_the_posterior_keeps_the_terms_of_the_problem(posterior):
     assert len(posterior.threading_seconds) == HAPLOTYPES - 1
 
 
+@pytest.mark.slow
 def test_look_ahead_gives_other_draws_and_weights(posterior):
     config = replace(CONFIG, look_ahead="carriers")
     ahead = infer(posterior.genotypes, config, key=jax.random.key(3))
@@ -127,6 +128,7 @@ def test_two_trees_are_told_apart(posterior):
     assert right[1] < right[0]
 
 
+@pytest.mark.slow
 def test_chains_give_draws_in_turn():
     """Five draws of two chains: after the second, fourth and sixth sweep, the last of one only."""
     config = replace(CONFIG, draws=5, chains=2, sweeps=2, thin=2)
@@ -141,6 +143,7 @@ def test_chains_give_draws_in_turn():
     np.testing.assert_array_equal(last.draws[0].trees, swept.draws[4].trees)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_rarer_recombination_at_the_start_leaves_a_bound():
     """Two haplotypes have an exact evidence, of which the corrected weights are unbiased.
@@ -169,6 +172,7 @@ def test_chains_start_with_more_recombination_where_it_is_frequent(ratio, expect
     assert start_recombination(problem, told) == 0.7
 
 
+@pytest.mark.slow
 def test_what_is_not_told_is_learned_from_pairs():
     config = replace(
         CONFIG,

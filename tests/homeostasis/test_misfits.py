@@ -58,6 +58,7 @@ def assert_right(recovery: Recovery) -> None:
     np.testing.assert_allclose(recovery.noise_absolute, 0.001, rtol=0.2)
 
 
+@pytest.mark.slow
 def test_a_disturbance_and_a_wrong_value_are_left_out_and_told():
     states = ring_states().copy()
     fed = states[1, 150] + np.array([0.0, 0.0, 3.0, 0.0, 0.0, 0.0])

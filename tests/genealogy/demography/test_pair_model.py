@@ -55,6 +55,7 @@ def test_likelihood_is_the_sum_over_all_graphs_of_two(genome):
     np.testing.assert_allclose(found, [genome.oracle.log_evidence(genome.data)], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [0.0, 0.01])
 def test_likelihood_is_the_evidence_of_threading(error):
     """Of the second of many haplotypes, whose sites vary for the sake of the others, too."""

@@ -213,6 +213,7 @@ def test_evidence_of_a_pair_is_exact():
     np.testing.assert_allclose(log_weights, exact, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("genome", [THREE, THREE_OTHERWISE], ids=["little-unseen", "much-unseen"])
 def test_mean_weight_is_the_evidence_whatever_the_stepping_stones(genome):

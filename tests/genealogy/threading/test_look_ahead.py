@@ -59,6 +59,7 @@ def one_pass(name: str, seed: int, chunks_per_window: int | None = None):
     return graphs, log_weights
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize(("name", "window"), [("tables", None), ("carriers", 1), ("both", None)])
 def test_mean_weight_is_the_evidence_whatever_the_potentials(name, window):

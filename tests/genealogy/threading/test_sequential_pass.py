@@ -20,6 +20,7 @@ def thread_pair(chunks):
     return sequential_pass.thread_haplotypes(key, graphs, chunks, second, PAIR.model)
 
 
+@pytest.mark.slow
 def test_too_small_a_capacity_is_doubled_and_changes_nothing():
     graphs, evidence = thread_pair(PAIR.chunks)
     expected, expected_evidence = roomy_pass(PAIR)

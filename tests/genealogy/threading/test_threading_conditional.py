@@ -113,6 +113,7 @@ def trunks_with_records(trunks: Graphs, genome: TinyGenome, silent: bool) -> lis
     return [number for _, number in found[:2] + found[-2:]]
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("silent", [True, False], ids=["silent", "visible"])
 def test_threads_are_drawn_from_their_conditional_law(silent):

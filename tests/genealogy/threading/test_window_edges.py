@@ -28,12 +28,14 @@ HALVES = WindowLayout(num_chunks=4, size=2)
 """Two windows of four bins; the overlap holds the two bins on either side of the edge."""
 
 
+@pytest.mark.slow
 def test_an_overlap_of_the_whole_genome_is_exact():
     """Two chunks are the overlap of the edge between them."""
     exact = PAIR.oracle.log_evidence(PAIR.data)
     np.testing.assert_allclose(sequential_pass(PAIR, 1)[1], exact, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("chunks_per_window", [1, 2])
 def test_mean_weight_of_a_pair_is_the_evidence(chunks_per_window):
@@ -63,6 +65,7 @@ def threaded():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("record_at_edge", [False, True])
 def test_mean_weight_on_a_trunk_is_its_evidence(record_at_edge):
@@ -103,6 +106,7 @@ def test_neighbouring_chunks_agree_on_the_tree_between_them():
         np.testing.assert_array_equal(ends, right.trees[:, 0])
 
 
+@pytest.mark.slow
 def test_windows_that_no_path_can_cross_are_refused():
     """Without recombination the positions at two edges would have to be the same."""
     genome = LONG_PAIR

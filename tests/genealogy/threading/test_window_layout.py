@@ -113,6 +113,7 @@ def test_sweeps_in_windows_leave_valid_graphs_that_agree_between_chunks(passed):
     check_whole(swept, problem)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_pass_in_windows_leaves_valid_graphs_that_agree_between_chunks(passed, size):
     problem, _ = passed

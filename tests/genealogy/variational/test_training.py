@@ -91,6 +91,7 @@ def trained(**options):
     return train_posterior(genome, config, SIZE, network=network, key=KEY)
 
 
+@pytest.mark.slow
 def test_training_raises_the_bound_towards_the_evidence():
     posterior = trained()
     gaps = float(posterior.log_evidence().sum()) - posterior.history["bound"]
@@ -165,6 +166,7 @@ def test_windows_count_every_bin_once():
     np.testing.assert_allclose(windows.blended(numbered).breaks[:, 0], jnp.arange(3.0, 27.0))
 
 
+@pytest.mark.slow
 def test_a_network_is_shared_by_all_windows():
     posterior = trained(window_bins=8, halo_bins=4, windows_per_step=2, steps=30)
     bound, evidence = posterior.bound().elbo, posterior.log_evidence()
@@ -205,6 +207,7 @@ def started(kind):
     return potentials(cold), potentials(warm)
 
 
+@pytest.mark.slow
 def test_distilling_begins_nearer_to_the_evidence():
     cold, warm = (
         twisted_bound(MODEL, GENOME.data.counts, potentials).elbo.sum()
