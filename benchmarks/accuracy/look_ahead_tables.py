@@ -115,6 +115,20 @@ def threading_encoder_table() -> str:
     return "\n".join([title, "", *_table(header, rows)])
 
 
+def documents_sentence() -> str:
+    """Return how the source documents' training example ends."""
+    found = _load("source_documents_summary")
+    rules = " by the documents' own rules" if found["converged"] else ""
+    return (
+        "**The documents' example** (`configs/genealogy/source_documents.toml`), "
+        f"{found['num_haplotypes']} samples and {found['num_sites']} sites, without look-ahead, "
+        f"ends\nafter {found['steps']:,} steps{rules}, "
+        f"{found['log_evidence'] - found['elbo']:.1f} nats below the evidence "
+        f"({found['log_evidence']:,.1f}); `source_documents_summary.json`\nis the "
+        "`summary.json` of that run."
+    )
+
+
 def estimator_table() -> str:
     """Return bias and variance of gradient estimators on the enumerable chain."""
     found = _load("gradient_estimators")

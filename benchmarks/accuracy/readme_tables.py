@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.accuracy.look_ahead_tables import (
     both_sides_sentence,
+    documents_sentence,
     encoder_speed_sentence,
     encoder_table,
     estimator_table,
@@ -48,8 +49,8 @@ def tables() -> str:
     """Return tables and sentences in Markdown."""
     sections = [_peers(), _mixing(), look_ahead_table(), look_ahead_table("look_ahead_rare_start")]
     sections += [both_sides_sentence()]
-    sections += [threading_encoder_table(), encoder_table(), estimator_table()]
-    sections += [encoder_speed_sentence(), _no_data(), _cost(), _demo()]
+    sections += [threading_encoder_table(), encoder_table(), documents_sentence()]
+    sections += [estimator_table(), encoder_speed_sentence(), _no_data(), _cost(), _demo()]
     return "\n\n".join(sections)
 
 

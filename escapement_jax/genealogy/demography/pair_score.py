@@ -148,7 +148,7 @@ def pair_sums(problem: PairProblem, unknowns: np.ndarray) -> PairSums:
     increments = np.asarray(increments, dtype=np.float64)
     along = increments.sum(1)
     return PairSums(
-        log_likelihood=np.asarray(np.sum(values, dtype=np.float64)),
+        log_likelihood=np.asarray(np.asarray(values, dtype=np.float64).sum()),
         along=along.sum(0),
         squares=(along**2).sum(0),
         claimed=np.einsum("bpi,bpj->ij", increments, increments, optimize=True),

@@ -17,6 +17,7 @@ from escapement_jax.genealogy.genome.genotypes import Genotypes
 from escapement_jax.genealogy.model.threading_problem import ThreadingProblem, threading_problem
 
 LENGTH, HAPLOTYPES = 300_000, 8
+PAIRS = np.array([[0, 1], [2, 5], [1, 4]])
 
 
 def problem_of(demography: str = "constant", seed: int = 1) -> ThreadingProblem:
@@ -39,7 +40,7 @@ def unknowns_of(problem: ThreadingProblem) -> np.ndarray:
 
 def test_score_is_the_gradient_of_the_sum_over_pairs():
     problem = problem_of()
-    pairs, unknowns = pairs_of(problem, np.array([[0, 1], [2, 5], [1, 4]])), unknowns_of(problem)
+    pairs, unknowns = pairs_of(problem, PAIRS), unknowns_of(problem)
 
     def total(values):
         return pairs.log_likelihoods(values).sum()
@@ -48,6 +49,14 @@ def test_score_is_the_gradient_of_the_sum_over_pairs():
     value, gradient = jax.jit(jax.value_and_grad(total))(jnp.asarray(unknowns))
     np.testing.assert_allclose(found.log_likelihood, value, rtol=1e-12)
     np.testing.assert_allclose(found.score * found.counted, gradient, rtol=1e-7, atol=1e-7)
+
+
+def test_single_precision_is_summed_in_double_without_a_warning():
+    double = pair_score(pairs_of(problem_of(), PAIRS), unknowns_of(problem_of()))
+    with jax.enable_x64(False):
+        problem = problem_of()
+        single = pair_score(pairs_of(problem, PAIRS), unknowns_of(problem))
+    np.testing.assert_allclose(single.log_likelihood, double.log_likelihood, rtol=1e-5)
 
 
 def test_pairs_that_are_given_twice_say_nothing_more():
