@@ -90,14 +90,15 @@ def threading_encoder_table() -> str:
     """Return what the encoder gains in threading, by how it learned."""
     found = _load("threading_encoder")["pooled"]
     title = (
-        "**The encoder in threading**, `threading_encoder.json`: 10 haplotypes, 100 kb, "
-        f"{found[0]['seeds']} data sets, a pass of 16 draws:"
+        "**The encoder in threading**, `threading_encoder.json`: 10 haplotypes, 100 kb, a pass of "
+        "16 draws:"
     )
     rows = [
         (
             TRAININGS[row["family"]],
-            f"{row['gain']:+.1f} ± {row['gain_stderr']:.1f}",
-            f"{row['gain_of_carriers']:+.1f} ± {row['gain_of_carriers_stderr']:.1f}",
+            str(row["seeds"]),
+            _gained(row, "gain"),
+            _gained(row, "gain_of_carriers"),
             f"{row['sd_none']:.1f}",
             f"{row['sd_encoder']:.1f}",
             f"{row['training_cpu']:.0f}",
@@ -106,6 +107,7 @@ def threading_encoder_table() -> str:
     ]
     header = (
         "learned from",
+        "data sets",
         "bound gained, nats",
         "by carriers",
         "sd of log weight without",
@@ -113,6 +115,11 @@ def threading_encoder_table() -> str:
         "CPU s of training",
     )
     return "\n".join([title, "", *_table(header, rows)])
+
+
+def _gained(row: dict[str, Any], name: str) -> str:
+    error = row.get(f"{name}_stderr")
+    return f"{row[name]:+.1f}" + ("" if error is None else f" ± {error:.1f}")
 
 
 def documents_sentence() -> str:
