@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
-from escapement_jax.genealogy.graph.pruned_graph import attachment
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_model import ThreadingModel
 from escapement_jax.genealogy.threading.look_ahead import LookAhead
 from escapement_jax.genealogy.threading.sequential_pass import (
+    attachments,
     remove_haplotypes,
     take_out_haplotypes,
 )
@@ -28,8 +28,6 @@ from escapement_jax.genealogy.threading.threading_driver import thread_evidence
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
 
 _Graphs = Sequence[RecombinationGraph]
-
-_attachment = jax.jit(jax.vmap(attachment))
 
 
 @jax.jit
@@ -67,9 +65,9 @@ def log_weights_of_graphs(
         haplotypes = orders[:, index]
         pruned = take_out_haplotypes(graphs, haplotypes)
         total += thread_evidence(pruned, chunks, model, layout, look_ahead)
+        positions = attachments(graphs, haplotypes)
         for place, ahead in enumerate(look_ahead or ()):
-            positions = _attachment(graphs[place], haplotypes)
-            at = (pruned[place], chunks[place], model, *positions)
+            at = (pruned[place], chunks[place], model, *positions[place])
             total -= np.asarray(_tilt(ahead, *at), dtype=np.float64)
         graphs = remove_haplotypes(graphs, haplotypes)
     return total

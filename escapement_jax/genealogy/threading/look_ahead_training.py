@@ -22,18 +22,16 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from escapement_jax.array_types import PRNGKey
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
-from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, attachment
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph
 from escapement_jax.genealogy.graph.recombination_graph import RecombinationGraph
 from escapement_jax.genealogy.model.threading_model import ThreadingModel
 from escapement_jax.genealogy.threading.look_ahead import LookAhead
-from escapement_jax.genealogy.threading.sequential_pass import take_out_haplotypes
+from escapement_jax.genealogy.threading.sequential_pass import attachments, take_out_haplotypes
 from escapement_jax.genealogy.threading.threading_driver import thread_pruned
 from escapement_jax.genealogy.threading.window_layout import WindowLayout
 
 _Graphs = Sequence[RecombinationGraph]
 _Positions = tuple[Int[Array, "draws bins"], Int[Array, "draws bins"]]
-
-_attachment = jax.jit(jax.vmap(attachment))
 
 
 def log_probability_gradient(
@@ -70,17 +68,18 @@ def log_probability_gradient(
     )
     if others is None:
         raise ValueError("a chunk has no room for another path; give its graphs more capacity")
+    given, drawn = attachments(graphs, haplotypes), attachments(others, haplotypes)
     gradients = [
         _tilt_gradient(
             ahead,
             one,
             chunk,
             model,
-            (_attachment(graph, haplotypes), _attachment(other, haplotypes)),
+            (path, other),
             weights,
         )
-        for ahead, one, chunk, graph, other in zip(
-            look_ahead, pruned, chunks, graphs, others, strict=True
+        for ahead, one, chunk, path, other in zip(
+            look_ahead, pruned, chunks, given, drawn, strict=True
         )
     ]
     return jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *gradients)

@@ -16,7 +16,7 @@ from escapement_jax.array_types import PRNGKey
 from escapement_jax.genealogy.genome.genome_bins import GenomeChunk
 from escapement_jax.genealogy.graph.graph_density import log_density, log_tree_probability
 from escapement_jax.genealogy.graph.graph_draw import GraphDraw
-from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, beside_graph, prune
+from escapement_jax.genealogy.graph.pruned_graph import PrunedGraph, attachment, beside_graph, prune
 from escapement_jax.genealogy.graph.recombination_graph import (
     RecombinationGraph,
     remove_haplotype,
@@ -35,6 +35,7 @@ _Graphs = Sequence[RecombinationGraph]
 
 _beside = jax.jit(over_devices(jax.vmap(beside_graph), (0, 0), 0))
 _prune = jax.jit(over_devices(jax.vmap(prune, (0, 0, 0, None)), (0, 0, 0, None), 0))
+_attachment = jax.jit(jax.vmap(attachment))
 _remove = jax.jit(jax.vmap(remove_haplotype))
 _density = jax.jit(over_devices(jax.vmap(log_density, (0, None, None)), (0, None, None), 0))
 _first_tree = jax.jit(
@@ -153,6 +154,13 @@ def take_out_haplotypes(graphs: _Graphs, haplotypes: Int[Array, " draws"]) -> li
     """Put one haplotype per draw beside the graphs of the others, as before it was threaded."""
     inside = jnp.zeros(graphs[0].moved.shape[1:], bool)
     return [_prune(graph, haplotypes, jnp.zeros_like(haplotypes), inside) for graph in graphs]
+
+
+def attachments(
+    graphs: _Graphs, haplotypes: Int[Array, " draws"]
+) -> list[tuple[Int[Array, "draws bins"], Int[Array, "draws bins"]]]:
+    """Where one haplotype per draw joins the others, in every chunk: branch and level."""
+    return [_attachment(graph, haplotypes) for graph in graphs]
 
 
 def graph_log_density(
